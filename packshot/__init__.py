@@ -1,0 +1,1 @@
+"""Packshot: any product photo into a marketplace-ready main image."""
