@@ -68,10 +68,10 @@ def generate(folder: Path) -> list[Path]:
 
 def lint(folder: Path) -> None:
     """buf's standard style; raises CalledProcessError after buf has said what is wrong."""
+    descriptors = descriptor_set()
     image = folder / "image.binpb"
-    _protoc(folder, "--include_imports", "--include_source_info", f"--descriptor_set_out={image}")
-    ours = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
-    foreign = [file.name for file in ours.file if not file.name.startswith("packshot/")]
+    image.write_bytes(descriptors.SerializeToString())
+    foreign = [file.name for file in descriptors.file if not file.name.startswith("packshot/")]
     ignored = "".join(f"\n    - {name}" for name in foreign)
     config = folder / "buf.yaml"
     config.write_text(
@@ -82,6 +82,14 @@ def lint(folder: Path) -> None:
     )
     buf = Path(sys.executable).with_name("buf")
     subprocess.run([buf, "lint", image, "--config", config], check=True)
+
+
+def descriptor_set() -> descriptor_pb2.FileDescriptorSet:
+    """Every proto and what it imports, with comments."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "descriptors.binpb"
+        _protoc(Path(folder), "--include_imports", "--include_source_info", f"--descriptor_set_out={made}")
+        return descriptor_pb2.FileDescriptorSet.FromString(made.read_bytes())
 
 
 def _protoc(folder: Path, *arguments: str) -> None:

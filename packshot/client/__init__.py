@@ -1,0 +1,37 @@
+"""Typed client of the gateway, sync and async.
+
+from pathlib import Path
+from packshot.client import PackshotClient
+
+with PackshotClient("localhost:50051", api_key="…") as client:
+    answer = client.process(Path("mug.jpg"), marketplaces=["amazon-us"], category="home-kitchen")
+    Path("mug.white.jpg").write_bytes(answer.results[0].images[0].content)
+"""
+
+from packshot.client._async import AsyncPackshotClient
+from packshot.client._requests import Photo, ProcessArguments, Region
+from packshot.client._sync import PackshotClient
+from packshot.errors import (
+    DeadlineExceededError,
+    FieldViolation,
+    InvalidArgumentError,
+    PackshotError,
+    ResourceExhaustedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+__all__ = [
+    "AsyncPackshotClient",
+    "DeadlineExceededError",
+    "FieldViolation",
+    "InvalidArgumentError",
+    "PackshotClient",
+    "PackshotError",
+    "Photo",
+    "ProcessArguments",
+    "Region",
+    "ResourceExhaustedError",
+    "UnauthenticatedError",
+    "UnavailableError",
+]

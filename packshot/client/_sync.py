@@ -1,0 +1,310 @@
+"""The client for ordinary code."""
+
+import datetime
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self, Unpack
+
+import grpc
+
+from packshot import errors
+from packshot.client import _channel
+from packshot.client._requests import (
+    MAX_UNARY_BYTES,
+    Photo,
+    ProcessArguments,
+    Region,
+    bounding_box,
+    file_of,
+    iso_date,
+    process_options,
+    read_photo,
+    stream_messages,
+)
+from packshot.client._streams import MAX_BREAKS, Answer, ended_early, next_try_s, outcome
+from packshot.v1.packshot_pb2 import (
+    CheckImageRequest,
+    CheckImageResponse,
+    CutOutImageRequest,
+    CutOutImageResponse,
+    ProcessImageRequest,
+    ProcessImageResponse,
+    ProcessImagesRequest,
+    ProcessImagesResponse,
+    ProcessOptions,
+)
+from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
+from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, RulePack
+
+
+class PackshotClient:
+    """Talks to a gateway. Safe to share between threads; close it, or use it in a `with` block.
+
+    Every method raises PackshotError (see packshot.errors), and ValueError for arguments no server would be
+    asked about. Calls that find the gateway unavailable are tried four times within about two seconds.
+
+    Args:
+        address: "HOST:PORT", "dns:///NAME:PORT" (all replicas are used) or "unix:/PATH".
+        api_key: The key the gateway knows you by.
+        timeout_s: How long a call may take, for calls that do not say it themselves.
+        tls: Encrypt, and check the server against the system's certificates.
+        credentials: Encrypt with these, e.g. for a private certificate authority.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 60.0,
+        tls: bool = False,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._metadata = _channel.metadata(api_key)
+        options = _channel.options(address)
+        if credentials is None and tls:
+            credentials = grpc.ssl_channel_credentials()
+        if credentials is None:
+            self._channel = grpc.insecure_channel(address, options)
+        else:
+            self._channel = grpc.secure_channel(address, credentials, options)
+        self._stub = PackshotServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection and what still runs on it."""
+        self._channel.close()
+
+    def process(
+        self,
+        photo: Photo,
+        *,
+        request_id: str = "",
+        timeout_s: float | None = None,
+        **arguments: Unpack[ProcessArguments],
+    ) -> ProcessImageResponse:
+        """One packshot and one report per marketplace; see ProcessArguments for what can be asked for.
+
+        Photos above 20 MiB travel in chunks, up to the server's limit of 64 MiB.
+        """
+        options = process_options(arguments)
+        data = read_photo(photo)
+        if len(data) > MAX_UNARY_BYTES:
+            return self._process_large(photo, data, options, request_id, timeout_s)
+        request = ProcessImageRequest(photo=data, options=options, request_id=request_id)
+        with self._errors(file_of(photo)):
+            return self._stub.ProcessImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+
+    def process_many(
+        self,
+        photos: Iterable[tuple[str, Photo]],
+        *,
+        concurrency: int = 4,
+        timeout_s: float | None = None,
+        **arguments: Unpack[ProcessArguments],
+    ) -> Iterator[tuple[str, Answer]]:
+        """Many photos over one stream; yields (item id, answer or error) as they finish, in any order.
+
+        A photo that fails does not stop the others. A stream that breaks is opened again and the unanswered
+        photos are sent once more.
+
+        Args:
+            photos: (item id, photo) pairs; taken only as fast as answers come. The ids are yours, unique
+                among unanswered photos: up to 256 of A-Z a-z 0-9 . _ : / - and space.
+            concurrency: Photos sent and not yet answered.
+            timeout_s: The longest wait for any next answer.
+
+        Raises:
+            PackshotError: For all photos not yet yielded: the gateway stays unreachable, the key is wrong, or
+                nothing came within the timeout.
+        """
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        return self._process_many(iter(photos), concurrency, timeout_s or self._timeout_s, process_options(arguments))
+
+    def check(
+        self,
+        image: Photo,
+        *,
+        marketplaces: Sequence[str] = (),
+        category: str = "",
+        as_of: datetime.date | None = None,
+        request_id: str = "",
+        timeout_s: float | None = None,
+    ) -> CheckImageResponse:
+        """One report per marketplace about a finished image of up to 20 MiB; changes nothing."""
+        request = CheckImageRequest(
+            image=read_photo(image, max_bytes=MAX_UNARY_BYTES),
+            marketplaces=marketplaces,
+            category=category,
+            as_of_date=iso_date(as_of),
+            request_id=request_id,
+        )
+        with self._errors(file_of(image)):
+            return self._stub.CheckImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+
+    def cut_out(
+        self,
+        photo: Photo,
+        *,
+        region_of_interest: Region | None = None,
+        keep_background: bool = False,
+        request_id: str = "",
+        timeout_s: float | None = None,
+    ) -> CutOutImageResponse:
+        """The product of a photo of up to 20 MiB, with transparency, at the photo's resolution and position.
+
+        Args:
+            keep_background: Keep the photo's colours in transparent pixels, so that an editor can repaint the
+                edge.
+        """
+        request = CutOutImageRequest(
+            photo=read_photo(photo, max_bytes=MAX_UNARY_BYTES),
+            region_of_interest=bounding_box(region_of_interest),
+            keep_background=keep_background,
+            request_id=request_id,
+        )
+        with self._errors(file_of(photo)):
+            return self._stub.CutOutImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+
+    def list_rule_packs(self) -> list[RulePack]:
+        """Every marketplace's pack, without its rules."""
+        with self._errors():
+            response = self._stub.ListRulePacks(
+                ListRulePacksRequest(), timeout=self._timeout_s, metadata=self._metadata
+            )
+        return list(response.packs)
+
+    def get_rule_pack(self, pack_id: str, *, category: str = "") -> RulePack:
+        """A pack with its rules: all of them, or those that apply to a category."""
+        request = GetRulePackRequest(id=pack_id, category=category)
+        with self._errors():
+            response = self._stub.GetRulePack(request, timeout=self._timeout_s, metadata=self._metadata)
+        return response.pack
+
+    def _process_large(
+        self, photo: Photo, data: bytes, options: ProcessOptions, request_id: str, timeout_s: float | None
+    ) -> ProcessImageResponse:
+        stream = _Stream(self._stub, self._metadata)
+        item_id = request_id or "photo"
+        try:
+            stream.send(item_id, options, data)
+            with self._errors(file_of(photo)):
+                answer = outcome(stream.receive(timeout_s or self._timeout_s, self._address), photo)
+        finally:
+            stream.close()
+        if isinstance(answer, errors.PackshotError):
+            raise answer
+        return answer
+
+    def _process_many(
+        self,
+        photos: Iterator[tuple[str, Photo]],
+        concurrency: int,
+        timeout_s: float,
+        options: ProcessOptions,
+    ) -> Iterator[tuple[str, Answer]]:
+        unanswered: dict[str, Photo] = {}
+        breaks = 0
+        stream = _Stream(self._stub, self._metadata)
+        try:
+            while True:
+                while len(unanswered) < concurrency and (item := next(photos, None)) is not None:
+                    item_id, photo = item
+                    if item_id in unanswered:
+                        raise ValueError(f"item id {item_id!r} is still unanswered: ids must be unique")
+                    try:
+                        data = read_photo(photo)
+                    except errors.PackshotError as error:
+                        yield item_id, error
+                        continue
+                    unanswered[item_id] = photo
+                    stream.send(item_id, options, data)
+                if not unanswered:
+                    return
+                try:
+                    with self._errors():
+                        response = stream.receive(timeout_s, self._address)
+                except errors.UnavailableError:
+                    breaks += 1
+                    if breaks > MAX_BREAKS:
+                        raise
+                    stream.close()
+                    time.sleep(next_try_s(breaks))
+                    photos = chain(list(unanswered.items()), photos)
+                    unanswered.clear()
+                    stream = _Stream(self._stub, self._metadata)
+                    continue
+                breaks = 0
+                photo = unanswered.pop(response.item_id)
+                yield response.item_id, outcome(response, photo)
+        finally:
+            stream.close()
+
+    @contextmanager
+    def _errors(self, file: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise errors.from_rpc_error(error, self._address, file) from error
+
+
+class _Stream:
+    """One ProcessImages call, driven by whoever reads its answers: no thread of ours waits anywhere."""
+
+    def __init__(self, stub: PackshotServiceStub, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._requests: SimpleQueue[ProcessImagesRequest | None] = SimpleQueue()
+        self._call = stub.ProcessImages(iter(self._requests.get, None), metadata=metadata)
+
+    def send(self, item_id: str, options: ProcessOptions, data: bytes) -> None:
+        for message in stream_messages(item_id, options, data):
+            self._requests.put(message)
+
+    def receive(self, timeout_s: float, address: str) -> ProcessImagesResponse:
+        """The next answer.
+
+        Raises:
+            grpc.RpcError: The call failed.
+            DeadlineExceededError: Nothing came in time; the call is over.
+            UnavailableError: The server ended the call although photos are unanswered.
+        """
+        timed_out = threading.Event()
+
+        def give_up() -> None:
+            timed_out.set()
+            self._call.cancel()
+
+        timer = threading.Timer(timeout_s, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            return next(self._call)
+        except StopIteration:
+            raise ended_early(address) from None
+        except grpc.RpcError:
+            if timed_out.is_set():
+                raise errors.no_answer_in_time(address) from None
+            raise
+        finally:
+            timer.cancel()
+
+    def close(self) -> None:
+        self._requests.put(None)
+        self._call.cancel()
