@@ -1,0 +1,108 @@
+"""Events to NATS JetStream, beside the calls they tell about: a slow NATS never slows a photo down."""
+
+import asyncio
+from dataclasses import dataclass
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+
+from services.common.server import StartError
+from services.common.topology import Stream
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    subject: str
+    payload: bytes
+    message_id: str
+
+
+class Bus:
+    """Publishes in the order given, with acknowledgement and retries, from a bounded queue.
+
+    When NATS is away longer than the queue lasts, the newest events are dropped, counted and logged.
+
+    Args:
+        nats_url: e.g. "nats://127.0.0.1:4222".
+        stream: The stream that must exist.
+        queue_size: Events that may wait.
+    """
+
+    def __init__(self, nats_url: str, stream: Stream, queue_size: int = 10_000) -> None:
+        self._url = nats_url
+        self._stream = stream
+        self._queue: asyncio.Queue[_Message] = asyncio.Queue(queue_size)
+        self._client: Client | None = None
+        self._publisher: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    async def connect(self) -> None:
+        """Raises StartError when NATS or the stream is not there."""
+        try:
+            self._client = await nats.connect(
+                self._url,
+                connect_timeout=5,
+                max_reconnect_attempts=-1,
+                error_cb=_log_error,
+                name="packshot-gateway",
+            )
+            await self._client.jetstream().stream_info(self._stream.name)
+        except NotFoundError:
+            raise StartError(
+                f"NATS at {self._url} has no stream {self._stream.name}: "
+                f"run `python -m services.common.topology --nats-url {self._url}`"
+            ) from None
+        except (NatsError, OSError) as error:
+            raise StartError(
+                f"NATS at {self._url} does not answer ({error!r}): start it or unset the URL"
+            ) from error
+        self._publisher = asyncio.create_task(self._publish_all(self._client))
+
+    def publish(self, subject: str, payload: bytes, message_id: str) -> None:
+        """Queues an event; returns at once. `message_id` removes duplicates within the stream's window."""
+        try:
+            self._queue.put_nowait(_Message(subject, payload, message_id))
+        except asyncio.QueueFull:
+            self.dropped += 1
+            log.warning("event dropped: NATS is away for too long", subject=subject, dropped=self.dropped)
+
+    async def close(self, timeout_s: float = 5.0) -> None:
+        """Publishes what is queued, then drains the connection."""
+        if self._client is None or self._publisher is None:
+            return
+        try:
+            await asyncio.wait_for(self._queue.join(), timeout_s)
+        except TimeoutError:
+            log.warning("events lost at the stop: NATS does not answer", lost=self._queue.qsize())
+        self._publisher.cancel()
+        if self._client.is_connected:
+            await self._client.drain()
+        else:
+            await self._client.close()
+
+    async def _publish_all(self, client: Client) -> None:
+        jetstream = client.jetstream()
+        while True:
+            message = await self._queue.get()
+            delay_s = 0.1
+            while True:
+                try:
+                    headers = {"Nats-Msg-Id": message.message_id}
+                    await jetstream.publish(message.subject, message.payload, timeout=5, headers=headers)
+                    break
+                except (NatsError, OSError, TimeoutError) as error:
+                    log.warning(
+                        "event not acknowledged, trying again", subject=message.subject, error=repr(error)
+                    )
+                    await asyncio.sleep(delay_s)
+                    delay_s = min(delay_s * 2, 5.0)
+            self._queue.task_done()
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("nats", error=repr(error))

@@ -1,0 +1,92 @@
+"""CPU work off the event loop, with a bound on how much of it may wait."""
+
+import asyncio
+import ctypes
+import ctypes.util
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, ParamSpec, TypeVar
+
+import grpc
+
+from services.common.errors import ServiceError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_M_ARENA_MAX: Final = -8
+
+
+class BoundedExecutor:
+    """A thread pool that refuses work past its bound at once instead of letting it pile up.
+
+    Args:
+        workers: Calls that run at the same time.
+        queue_size: Calls that may wait for a worker.
+    """
+
+    def __init__(self, workers: int, queue_size: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._workers = workers
+        self._bound = workers + queue_size
+        self._pending = 0
+        self._seconds_per_call = 1.0
+        self._libc = _glibc()
+        if self._libc is not None:
+            # One heap per worker at the most: freed photos otherwise stay scattered over dozens of heaps.
+            self._libc.mallopt(_M_ARENA_MAX, workers + 1)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs `function` in the pool.
+
+        Raises:
+            ServiceError: RESOURCE_EXHAUSTED with the time to try again after, when too much waits already.
+        """
+        if self._pending >= self._bound:
+            waiting = self._pending / self._workers
+            raise ServiceError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "OVERLOADED",
+                f"{self._pending} photos are in work or waiting, the limit is {self._bound}; try again later",
+                metadata={"limit": str(self._bound)},
+                retry_after_s=round(max(0.1, waiting * self._seconds_per_call / 2), 1),
+            )
+        self._pending += 1
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._pool, self._timed, function, args, kwargs)
+        # The slot is free when the work is done, not when its caller has given up on it.
+        future.add_done_callback(self._release)
+        seconds, result = await asyncio.shield(future)
+        self._seconds_per_call += 0.2 * (seconds - self._seconds_per_call)
+        return result
+
+    async def close(self) -> None:
+        """Waits for running work and frees the threads."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def _timed(
+        self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> tuple[float, T]:
+        start = time.perf_counter()
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            if self._libc is not None:
+                self._libc.malloc_trim(0)
+        return time.perf_counter() - start, result
+
+    def _release(self, future: "asyncio.Future[tuple[float, T]]") -> None:
+        self._pending -= 1
+        if not future.cancelled():
+            future.exception()  # seen: a caller who has gone does not make it "never retrieved"
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """glibc, which keeps freed memory unless told; None elsewhere."""
+    if not sys.platform.startswith("linux"):
+        return None
+    name = ctypes.util.find_library("c")
+    libc = ctypes.CDLL(name) if name else None
+    return libc if libc is not None and hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None

@@ -1,0 +1,168 @@
+"""What every call goes through before and after its method, on every service.
+
+Order, outermost first: `Calls` (request id, log line, errors to status), whatever the service adds (the
+gateway's authentication), `Requests` (deadline, constraints of the protos).
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, cast
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+
+from services.common import validation
+from services.common.errors import ServiceError, deadline_exceeded
+
+REQUEST_ID_KEY: Final = "x-request-id"
+_OURS: Final = "/packshot."
+
+Unary = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
+Stream = Callable[[AsyncIterator[Message], grpc.aio.ServicerContext[Any, Any]], AsyncIterator[Message]]
+
+log = structlog.get_logger()
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Wraps our unary and bidirectional methods; lets health and reflection through untouched."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(_OURS):
+            return handler
+        coders = (handler.request_deserializer, handler.response_serializer)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(self.unary(method, cast(Unary, handler.unary_unary)), *coders)
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                self.stream(method, cast(Stream, handler.stream_stream)), *coders
+            )
+        raise NotImplementedError(f"{method}: only unary and bidirectional methods are known here")
+
+    def unary(self, method: str, call: Unary) -> Unary:
+        raise NotImplementedError
+
+    def stream(self, method: str, call: Stream) -> Stream:
+        raise NotImplementedError
+
+
+class Calls(Interceptor):
+    """Names the request, logs its outcome and turns every exception into a status with details."""
+
+    def unary(self, method: str, call: Unary) -> Unary:
+        async def named(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            with _bound(method, context):
+                started = time.perf_counter()
+                try:
+                    response = await call(request, context)
+                except Exception as exception:
+                    await _abort(context, exception, started)
+                    raise
+                log.info("call", code="OK", duration_ms=_ms_since(started))
+                return response
+
+        return named
+
+    def stream(self, method: str, call: Stream) -> Stream:
+        async def named(
+            requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncIterator[Message]:
+            with _bound(method, context):
+                started = time.perf_counter()
+                try:
+                    async for response in call(requests, context):
+                        yield response
+                except Exception as exception:
+                    await _abort(context, exception, started)
+                    raise
+                log.info("call", code="OK", duration_ms=_ms_since(started))
+
+        return named
+
+
+class Requests(Interceptor):
+    """Gives calls without a deadline the service's default and checks unary requests against the protos.
+
+    The items of a stream are checked one by one by the method itself: one bad item must not end the stream,
+    and a stream lives as long as its caller feeds it.
+    """
+
+    def __init__(self, default_deadline_ms: int) -> None:
+        self._default_s = default_deadline_ms / 1000
+
+    def unary(self, method: str, call: Unary) -> Unary:
+        async def checked(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            validation.check(request)
+            left_s = remaining_s(context)
+            timeout_s = self._default_s if left_s is None else left_s
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await call(request, context)
+            except TimeoutError:
+                raise deadline_exceeded(timeout_s) from None
+
+        return checked
+
+    def stream(self, method: str, call: Stream) -> Stream:
+        return call
+
+
+def request_id() -> str:
+    """The id of the request being served."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def remaining_s(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:
+    """Seconds until the caller's deadline; None when the caller has set none."""
+    return cast("float | None", context.time_remaining())
+
+
+def metadata_value(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str:
+    """The first value of a metadata key; empty when it is missing."""
+    for name, value in context.invocation_metadata() or ():
+        if name == key:
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return ""
+
+
+def _bound(method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    known = metadata_value(context, REQUEST_ID_KEY)[:128]
+    return structlog.contextvars.bound_contextvars(
+        method=method.removeprefix("/"), request_id=known or uuid.uuid4().hex
+    )
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], exception: Exception, started: float) -> None:
+    if isinstance(exception, grpc.aio.AbortError):
+        return
+    if isinstance(exception, ServiceError):
+        error = exception
+        log.info(
+            "call",
+            code=error.code.name,
+            reason=error.reason,
+            error=error.message,
+            duration_ms=_ms_since(started),
+        )
+    else:
+        error = ServiceError(
+            grpc.StatusCode.INTERNAL,
+            "INTERNAL",
+            f"an internal error, please report it with request id {request_id()}",
+            metadata={"request_id": request_id()},
+        )
+        log.error("call", code="INTERNAL", duration_ms=_ms_since(started), exc_info=exception)
+    await context.abort_with_status(rpc_status.to_status(error.to_status()))
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,146 @@
+"""Runs one service: binds, becomes ready, serves, and on SIGTERM finishes what runs before it exits."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from pydantic import ValidationError
+
+from services.common.interceptors import Calls, Requests
+from services.common.settings import MAX_MESSAGE_BYTES, ServerSettings
+from services.common.telemetry import configure_logs
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=ServerSettings)
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service's parts, put together by its composition root.
+
+    Args:
+        name: Full name of the proto service, e.g. "packshot.v1.SegmenterService".
+        register: Adds the servicer to a server.
+        ready: Runs after the port is bound and before the service says SERVING, e.g. loads models.
+        close: Runs after the last call has finished, e.g. drains NATS.
+        interceptors: What this service adds to the common ones.
+    """
+
+    name: str
+    register: Callable[[grpc.aio.Server], None]
+    ready: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+
+
+class Server:
+    """A service on its own gRPC server, with health and (by setting) reflection."""
+
+    def __init__(self, service: Service, settings: ServerSettings) -> None:
+        self._service = service
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=[Calls(), *service.interceptors, Requests(settings.default_deadline_ms)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                # Two processes on one port is a mistake, not load balancing.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self.address = ""
+
+    async def start(self) -> None:
+        """Binds, gets ready, says SERVING.
+
+        Raises:
+            StartError: The address cannot be bound, or the service cannot get ready.
+        """
+        service, settings = self._service, self._settings
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        service.register(self._server)
+        if settings.reflection:
+            names = (service.name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        try:
+            port = self._server.add_insecure_port(settings.listen)
+        except RuntimeError as error:
+            raise StartError(
+                f"cannot listen on {settings.listen}: is something else running there?"
+            ) from error
+        self.address = (
+            settings.listen if settings.listen.startswith("unix:") else _with_port(settings.listen, port)
+        )
+        await self._server.start()
+        await service.ready()
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        log.info("serving", address=self.address)
+
+    async def stop(self) -> None:
+        """Says NOT_SERVING, refuses new calls, waits for running ones within the grace period, cleans up."""
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        log.info("stopping", grace_s=self._settings.grace_s)
+        await self._server.stop(self._settings.grace_s)
+        await self._service.close()
+        log.info("stopped")
+
+    async def _say(self, status: int) -> None:
+        for name in ("", self._service.name):
+            await self._health.set(name, status)
+
+
+def run(create: Callable[[S], Service], settings_type: type[S]) -> int:
+    """Runs a service as this process until SIGTERM or SIGINT.
+
+    Returns:
+        Exit code: 0 after a clean stop, 2 when the service could not start.
+    """
+    try:
+        settings = settings_type()  # type: ignore[call-arg]  # from the environment
+    except ValidationError as error:
+        prefix = settings_type.model_config.get("env_prefix", "")
+        for problem in error.errors():
+            name = prefix + "_".join(str(part) for part in problem["loc"]).upper()
+            print(f"{name}: {problem['msg']} (got {problem['input']!r})", file=sys.stderr)  # noqa: T201
+        return 2
+    try:
+        return asyncio.run(_serve(create, settings))
+    except StartError as error:
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+async def _serve(create: Callable[[S], Service], settings: S) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    service = create(settings)
+    configure_logs(service.name.rsplit(".", 1)[-1].removesuffix("Service").lower(), settings)
+    server = Server(service, settings)
+    try:
+        await server.start()
+        await stopping.wait()
+    finally:
+        await server.stop()
+    return 0
+
+
+def _with_port(listen: str, port: int) -> str:
+    return f"{listen.rsplit(':', 1)[0]}:{port}"

@@ -1,0 +1,33 @@
+"""Checks messages against the constraints written in the protos."""
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+
+from services.common.errors import FieldViolation, ServiceError
+
+_VALIDATOR = protovalidate.Validator()
+
+
+def check(message: Message) -> None:
+    """Raises ServiceError INVALID_ARGUMENT naming every field that breaks a constraint."""
+    found = _VALIDATOR.collect_violations(message)
+    if not found:
+        return
+    violations = tuple(
+        FieldViolation(_path(violation.proto.field), violation.proto.message or violation.proto.rule_id)
+        for violation in found
+    )
+    text = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)
+    raise ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", text, violations)
+
+
+def _path(field: protovalidate.FieldPathPb | None) -> str:
+    """`options.marketplaces[1]` from the path's elements."""
+    if field is None:
+        return ""
+    parts = []
+    for element in field.elements:
+        subscript = element.subscript
+        parts.append(element.field_name + (f"[{subscript.value}]" if subscript is not None else ""))
+    return ".".join(parts)

@@ -1,0 +1,110 @@
+"""How sure the processing is of its result: a weighted geometric mean of named factors in [0, 1].
+
+One very low factor pulls the whole down, as it should: a perfect edge around the wrong object is worth nothing.
+It says nothing about rules; a sure result may still break one.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+HARD_TRAITS: Final[Mapping[str, float]] = {
+    "transparent": 0.6,
+    "hairy": 0.85,
+    "reflective": 0.85,
+    "white_on_white": 0.75,
+}
+"""What a trait leaves of the certainty; a product with several has the lowest."""
+
+_FLOOR: Final = 1e-3
+"""Keeps the logarithm finite: a factor of 0 gives a confidence near 0, not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A reason to be sure or not. `value` in [0, 1]; `weight` is its exponent."""
+
+    name: str
+    value: float
+    weight: float
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """`value` in [0, 1] and where it comes from."""
+
+    value: float
+    factors: tuple[Factor, ...]
+
+
+def combine(factors: tuple[Factor, ...]) -> Confidence:
+    """Weighted geometric mean; the weights need not sum to 1."""
+    total = sum(factor.weight for factor in factors)
+    mean = sum(factor.weight * math.log(max(factor.value, _FLOOR)) for factor in factors) / total
+    return Confidence(math.exp(mean), factors)
+
+
+def of_segmentation(
+    *,
+    agreement: float,
+    score: float,
+    touches_frame: bool,
+    traits: Collection[str],
+) -> tuple[Factor, ...]:
+    """Factors known once the product is cut out.
+
+    Args:
+        agreement: How much the proposals agree, in [0, 1].
+        score: The used proposals' own score, weighted, in [0, 1].
+        touches_frame: The product reaches the edge of the photo.
+        traits: Lower-case trait names.
+    """
+    hard = {trait: HARD_TRAITS[trait] for trait in traits if trait in HARD_TRAITS}
+    return (
+        Factor("agreement", agreement, 0.4, "how much independent proposals agree on what the product is"),
+        Factor("matte_score", score, 0.3, "how well the matte follows edges and separates colours"),
+        Factor(
+            "completeness",
+            0.6 if touches_frame else 1.0,
+            0.15,
+            "the product reaches the photo's edge" if touches_frame else "the whole product is in the photo",
+        ),
+        Factor(
+            "difficulty",
+            min(hard.values(), default=1.0),
+            0.15,
+            f"hard to cut out: {', '.join(sorted(hard))}" if hard else "no trait that makes cutting out hard",
+        ),
+    )
+
+
+def of_packshot(*, halo: float | None, upscale_factor: float) -> tuple[Factor, ...]:
+    """Factors known once the packshot is made.
+
+    Args:
+        halo: CIEDE2000 of the boundary band against the interior; None when it could not be measured.
+        upscale_factor: How much the product was enlarged.
+    """
+    edge = 0.5 if halo is None else _falling(halo, good=6.0, bad=25.0)
+    return (
+        Factor(
+            "clean_edge",
+            edge,
+            0.2,
+            "the halo could not be measured" if halo is None else f"halo of {halo:.1f} ΔE00 at the edge",
+        ),
+        Factor(
+            "resolution",
+            _falling(upscale_factor, good=1.0, bad=5.0),
+            0.1,
+            f"the product was enlarged {upscale_factor:.2f} times" if upscale_factor > 1 else "not enlarged",
+        ),
+    )
+
+
+def _falling(value: float, *, good: float, bad: float) -> float:
+    """1 up to `good`, falling in a line to 0.2 at `bad` and beyond."""
+    share = min(max((value - good) / (bad - good), 0.0), 1.0)
+    return 1.0 - 0.8 * share

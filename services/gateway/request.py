@@ -1,0 +1,81 @@
+"""What a request asks for, with its defaults filled in and checked beyond what the protos can say."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from packshot.v1.compositor_pb2 import CanvasTarget
+from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, Output, ProcessOptions
+from packshot.v1.rules_pb2 import RulePack
+from services.common.errors import invalid_argument
+from services.gateway.repair import Treatment
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which rules apply. `as_of_date` is an ISO 8601 date."""
+
+    marketplaces: tuple[str, ...]
+    category: str
+    as_of_date: str
+
+
+def scope(
+    marketplaces: Iterable[str], category: str, as_of_date: str, *, default_marketplace: str, prefix: str
+) -> Scope:
+    """Fills in the default marketplace and today (UTC).
+
+    Args:
+        prefix: Where the fields stand in the request, e.g. "options.", for errors.
+
+    Raises:
+        ServiceError: INVALID_ARGUMENT when the date is not one of the calendar.
+    """
+    day = as_of_date or datetime.now(UTC).date().isoformat()
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise invalid_argument(
+            f"{prefix}as_of_date", "INVALID_DATE", f"{day!r} is not a day of the calendar, write YYYY-MM-DD"
+        ) from None
+    return Scope(tuple(marketplaces) or (default_marketplace,), category, day)
+
+
+def outputs(options: ProcessOptions) -> Sequence[Output.ValueType]:
+    """The outputs asked for, JPEG by default."""
+    return tuple(options.outputs) or (OUTPUT_JPEG,)
+
+
+def fill_is_fixed(options: ProcessOptions) -> bool:
+    """The caller asked for a fill, so neither the pack's rules nor the repair loop may choose another."""
+    return options.layout.WhichOneof("target") is not None
+
+
+def first_treatment(options: ProcessOptions, pack: RulePack) -> Treatment:
+    """The pack's treatment with the caller's wishes over it."""
+    target, layout = pack.target, options.layout
+    asked = layout.WhichOneof("target")
+    if asked == "fill_ratio":
+        fill, keep_from = layout.fill_ratio, _RESCALE_ALWAYS
+    elif asked == "margin":
+        fill, keep_from = 1 - 2 * layout.margin, _RESCALE_ALWAYS
+    else:
+        fill, keep_from = target.fill_ratio, target.keep_fill_from
+    return Treatment(fill, keep_from, 0.0, options.canvas.jpeg_quality or target.jpeg_quality)
+
+
+def canvas_target(options: ProcessOptions, pack: RulePack, treatment: Treatment) -> CanvasTarget:
+    """The canvas to ask the compositor for."""
+    return CanvasTarget(
+        target_id=pack.id,
+        width_px=options.canvas.width_px or pack.target.width_px,
+        height_px=options.canvas.height_px or pack.target.height_px,
+        fill_ratio=treatment.fill_ratio,
+        keep_fill_from=treatment.keep_fill_from,
+        jpeg_quality=treatment.jpeg_quality,
+        transparent_png=OUTPUT_TRANSPARENT_PNG in outputs(options),
+    )
+
+
+_RESCALE_ALWAYS = 2.0
+"""A keep_fill_from no photo reaches: an asked fill is an asked fill."""

@@ -1,0 +1,93 @@
+"""The gateway's servicer: requests in, pipeline's answers out."""
+
+import uuid
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+import grpc
+
+from packshot.v1 import packshot_pb2_grpc
+from packshot.v1.packshot_pb2 import (
+    CheckImageRequest,
+    CheckImageResponse,
+    CutOutImageRequest,
+    CutOutImageResponse,
+    ProcessImageRequest,
+    ProcessImageResponse,
+    ProcessImagesRequest,
+    ProcessImagesResponse,
+    ProcessOptions,
+)
+from packshot.v1.rules_pb2 import (
+    GetRulePackRequest,
+    GetRulePackResponse,
+    ListRulePacksRequest,
+    ListRulePacksResponse,
+)
+from services.common.interceptors import remaining_s, request_id
+from services.gateway.admission import Admission
+from services.gateway.auth import current_tenant
+from services.gateway.pipeline import Pipeline
+from services.gateway.settings import GatewaySettings
+from services.gateway.stages import Call, Stages
+from services.gateway.stream import PhotoStream
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
+    """PackshotService over a pipeline."""
+
+    def __init__(self, settings: GatewaySettings, pipeline: Pipeline, stages: Stages) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._stages = stages
+        self._admission = Admission(settings.max_concurrent_photos)
+
+    async def ProcessImage(self, request: ProcessImageRequest, context: Context) -> ProcessImageResponse:
+        with self._admission.enter():
+            return await self._pipeline.process(self._call(context, request.request_id), request.photo, request.options)
+
+    async def ProcessImages(
+        self, request_iterator: AsyncIterator[ProcessImagesRequest], context: Context
+    ) -> AsyncIterator[ProcessImagesResponse]:
+        async def process(item_id: str, photo: bytes, options: ProcessOptions) -> ProcessImageResponse:
+            async with self._admission.wait():
+                return await self._pipeline.process(self._call(context, "", item_id), photo, options)
+
+        stream = PhotoStream(
+            process,
+            max_items=self._settings.max_stream_items,
+            max_upload_bytes=self._settings.max_upload_bytes,
+        )
+        async for response in stream.answer(request_iterator):
+            yield response
+
+    async def CheckImage(self, request: CheckImageRequest, context: Context) -> CheckImageResponse:
+        with self._admission.enter():
+            return await self._pipeline.check(self._call(context, request.request_id), request)
+
+    async def CutOutImage(self, request: CutOutImageRequest, context: Context) -> CutOutImageResponse:
+        with self._admission.enter():
+            return await self._pipeline.cut_out(self._call(context, request.request_id), request)
+
+    async def ListRulePacks(self, request: ListRulePacksRequest, context: Context) -> ListRulePacksResponse:
+        return await self._stages.rule_packs(self._call(context, ""))
+
+    async def GetRulePack(self, request: GetRulePackRequest, context: Context) -> GetRulePackResponse:
+        return GetRulePackResponse(pack=await self._stages.rule_pack(self._call(context, ""), request))
+
+    def _call(self, context: Context, asked_id: str, item_id: str = "") -> Call:
+        """The caller's deadline; for a call without one, and for each item of a stream, the default."""
+        timeout_s = remaining_s(context)
+        default_s = self._settings.default_deadline_ms / 1000
+        if timeout_s is None or (item_id and timeout_s > default_s):
+            timeout_s = default_s
+        return Call(
+            request_id=asked_id or request_id() or uuid.uuid4().hex,
+            tenant=current_tenant(),
+            deadline=monotonic() + timeout_s,
+            patient=bool(item_id),
+            item_id=item_id,
+        )

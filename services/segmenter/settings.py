@@ -1,0 +1,29 @@
+"""The segmenter's settings, from SEGMENTER_* environment variables."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from services.common.settings import ServerSettings
+
+
+class SegmenterSettings(ServerSettings):
+    """What proposes mattes and where the models' weights lie."""
+
+    model_config = SettingsConfigDict(env_prefix="SEGMENTER_")
+
+    listen: str = "127.0.0.1:50052"
+    proposers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("classical",),
+        min_length=1,
+        description='comma-separated: "classical" and names of registry models, e.g. "classical,u2netp"',
+    )
+    models_dir: Path = Field(default=Path("models"), description="folder with the models' weights")
+    onnx_threads: int = Field(default=0, ge=0, description="threads a model may use; 0: all cores")
+
+    @field_validator("proposers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
