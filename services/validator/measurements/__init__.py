@@ -1,0 +1,1 @@
+"""Measurements: one algorithm a file, each a pure function on arrays."""
