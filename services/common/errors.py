@@ -9,6 +9,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from services.common.photo.types import PhotoError
+
 DOMAIN: Final = "packshot.v1"
 """The domain of every ErrorInfo."""
 
@@ -63,6 +65,11 @@ def invalid_argument(
     return ServiceError(
         grpc.StatusCode.INVALID_ARGUMENT, reason, f"{field_name}: {message}", (violation,), metadata or {}
     )
+
+
+def unusable_photo(field_name: str, error: PhotoError) -> ServiceError:
+    """The photo in `field_name` cannot be used."""
+    return invalid_argument(field_name, error.reason, error.message, error.metadata)
 
 
 def deadline_exceeded(timeout_s: float) -> ServiceError:

@@ -33,15 +33,15 @@ class Service:
     Args:
         name: Full name of the proto service, e.g. "packshot.v1.SegmenterService".
         register: Adds the servicer to a server.
-        ready: Runs after the port is bound and before the service says SERVING, e.g. loads models.
         close: Runs after the last call has finished, e.g. drains NATS.
+        ready: Runs after the port is bound and before the service says SERVING, e.g. connects to NATS.
         interceptors: What this service adds to the common ones.
     """
 
     name: str
     register: Callable[[grpc.aio.Server], None]
-    ready: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[None]] | None = None
     interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
 
 
@@ -88,7 +88,8 @@ class Server:
             settings.listen if settings.listen.startswith("unix:") else _with_port(settings.listen, port)
         )
         await self._server.start()
-        await service.ready()
+        if service.ready is not None:
+            await service.ready()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         log.info("serving", address=self.address)
 

@@ -23,6 +23,8 @@ _SHADE_FROM = 180
 _SHADE_CHROMA = 14
 _SHADE_SLOPE = 2.5
 _SHADE_SIDE_PX = 640
+# A shade opens onto the white around it along at least this share of its outline; else it is a white product's inside.
+_SHADE_OPEN_SHARE = 0.25
 # Parts of the product smaller than this share of the canvas are specks: dirt on the background.
 _SPECK_SHARE = 2e-5
 # Without that much background reaching the frame, product and background cannot be told apart.
@@ -110,8 +112,30 @@ def _smooth_shading(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     shading = cv2.morphologyEx(
         shading, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=255
     )
+    white = cv2.compare(darkest, NEAR_WHITE, cv2.CMP_GE)
+    shading = _open_shades(cv2.bitwise_and(shading, cv2.bitwise_not(white)), _connected_to_frame(white))
     enlarged: NDArray[np.uint8] = cv2.resize(shading, (width, height), interpolation=cv2.INTER_NEAREST)
     return enlarged
+
+
+def _open_shades(shading: NDArray[np.uint8], white: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The parts of the shading that fade into the white around them: uint8 (H, W), 255 inside.
+
+    The inside of a white product is as light and smooth as a soft shadow, but its outline is a step nearly all around.
+    """
+    pad = 2
+    count, labels = cv2.connectedComponents(
+        cv2.copyMakeBorder(shading, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    )
+    white = cv2.copyMakeBorder(white, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
+    grown = cv2.dilate(labels.astype(np.float32), np.ones((5, 5), np.uint8)).astype(np.int32)
+    grown[labels > 0] = 0
+    outline = np.bincount(grown.ravel(), minlength=count)
+    onto_white = np.bincount(grown[white > 0], minlength=count)
+    keep = np.where(onto_white >= _SHADE_OPEN_SHARE * outline, 255, 0).astype(np.uint8)
+    keep[0] = 0
+    kept: NDArray[np.uint8] = keep[labels[pad:-pad, pad:-pad]]
+    return kept
 
 
 def _connected_to_frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
