@@ -1,0 +1,102 @@
+"""The four services in this process, over unix sockets in a private folder: no ports, same code path.
+
+The one module of `packshot` that imports the services; it needs `pip install 'packshot[all]'`.
+"""
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from services.common.server import Server, Service, StartError
+from services.common.settings import ServerSettings
+from services.common.telemetry import configure_logs
+from services.compositor import server as compositor
+from services.compositor.settings import CompositorSettings
+from services.gateway import server as gateway
+from services.gateway.settings import GatewaySettings
+from services.segmenter import server as segmenter
+from services.segmenter.settings import SegmenterSettings
+from services.validator import server as validator
+from services.validator.settings import ValidatorSettings
+
+__all__ = ["LocalStack", "StartError"]
+
+
+class LocalStack:
+    """Runs gateway, segmenter, compositor and validator while entered; `address` is the gateway's.
+
+    Environment variables of the services apply as they do to processes, but for the addresses.
+
+    Args:
+        proposers: What proposes mattes, e.g. ("classical", "u2netp"); None means SEGMENTER_PROPOSERS.
+        models_dir: Folder with the models' weights; None means SEGMENTER_MODELS_DIR.
+
+    Raises:
+        StartError: On entering, when a service cannot start; the message says what to do.
+    """
+
+    def __init__(self, proposers: Sequence[str] | None = None, models_dir: Path | None = None) -> None:
+        self._proposers = proposers
+        self._models_dir = models_dir
+        self._folder = tempfile.TemporaryDirectory(prefix="packshot-")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="packshot-services", daemon=True)
+        self._servers: list[Server] = []
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._folder.cleanup()
+
+    async def _start(self) -> None:
+        segmenter_settings = SegmenterSettings(listen=self._socket("segmenter"), **self._segmenter_choices())
+        compositor_settings = CompositorSettings(listen=self._socket("compositor"))
+        validator_settings = ValidatorSettings(listen=self._socket("validator"))
+        configure_logs("packshot", CompositorSettings(log_level="error", log_format="console"))
+        await self._serve(segmenter.create(segmenter_settings), segmenter_settings)
+        await self._serve(compositor.create(compositor_settings), compositor_settings)
+        await self._serve(validator.create(validator_settings), validator_settings)
+        gateway_settings = GatewaySettings(
+            listen=self._socket("gateway"),
+            segmenter_address=self._socket("segmenter"),
+            compositor_address=self._socket("compositor"),
+            validator_address=self._socket("validator"),
+            auth="off",
+            nats_url="",
+        )
+        await self._serve(gateway.create(gateway_settings), gateway_settings)
+        self.address = gateway_settings.listen
+
+    async def _stop(self) -> None:
+        while self._servers:
+            await self._servers.pop().stop()
+
+    async def _serve(self, service: Service, settings: ServerSettings) -> None:
+        server = Server(service, settings)
+        self._servers.append(server)
+        await server.start()
+
+    def _segmenter_choices(self) -> dict[str, object]:
+        given = {"proposers": self._proposers and tuple(self._proposers), "models_dir": self._models_dir}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _socket(self, name: str) -> str:
+        return f"unix:{self._folder.name}/{name}"
