@@ -1,0 +1,1 @@
+"""Benchmarks and the scenes they are measured on; never part of the tests."""
