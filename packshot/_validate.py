@@ -6,8 +6,9 @@ schema inside itself, so it is taken from there instead of from a copy.
 
 import protovalidate
 from google.protobuf import (
+    descriptor_pb2,  # noqa: F401  the schema imports it
     descriptor_pool,
-    duration_pb2,  # noqa: F401  the schema imports it
+    duration_pb2,  # noqa: F401
     field_mask_pb2,  # noqa: F401
     timestamp_pb2,  # noqa: F401
 )
