@@ -9,7 +9,7 @@ with PackshotClient("localhost:50051", api_key="…") as client:
 """
 
 from packshot.client._async import AsyncPackshotClient
-from packshot.client._requests import Photo, ProcessArguments, Region
+from packshot.client._requests import OutputName, Photo, ProcessArguments, Region
 from packshot.client._sync import PackshotClient
 from packshot.errors import (
     DeadlineExceededError,
@@ -26,6 +26,7 @@ __all__ = [
     "DeadlineExceededError",
     "FieldViolation",
     "InvalidArgumentError",
+    "OutputName",
     "PackshotClient",
     "PackshotError",
     "Photo",

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import grpc
 
@@ -36,8 +36,11 @@ from packshot.v1.packshot_pb2 import (
     ProcessImagesResponse,
     ProcessOptions,
 )
-from packshot.v1.packshot_pb2_grpc import PackshotServiceAsyncStub, PackshotServiceStub
+from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, RulePack
+
+if TYPE_CHECKING:
+    from packshot.v1.packshot_pb2_grpc import PackshotServiceAsyncStub
 
 
 class AsyncPackshotClient:
@@ -221,8 +224,9 @@ class AsyncPackshotClient:
                     stream = _Stream(self._stub, self._metadata)
                     continue
                 breaks = 0
-                photo = unanswered.pop(response.item_id)
-                yield response.item_id, outcome(response, photo)
+                if response.item_id in unanswered:
+                    photo = unanswered.pop(response.item_id)
+                    yield response.item_id, outcome(response, photo)
         finally:
             stream.close()
 
@@ -237,7 +241,7 @@ class AsyncPackshotClient:
 class _Stream:
     """One ProcessImages call, driven by whoever reads its answers."""
 
-    def __init__(self, stub: PackshotServiceAsyncStub, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, stub: "PackshotServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
         self._requests: asyncio.Queue[ProcessImagesRequest | None] = asyncio.Queue()
         self._call = stub.ProcessImages(self._messages(), metadata=metadata)
 

@@ -253,8 +253,9 @@ class PackshotClient:
                     stream = _Stream(self._stub, self._metadata)
                     continue
                 breaks = 0
-                photo = unanswered.pop(response.item_id)
-                yield response.item_id, outcome(response, photo)
+                if response.item_id in unanswered:
+                    photo = unanswered.pop(response.item_id)
+                    yield response.item_id, outcome(response, photo)
         finally:
             stream.close()
 

@@ -1,0 +1,64 @@
+"""Who does the work: a gateway, or the services in this process."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from packshot.cli.console import stderr
+from packshot.cli.failures import CommandError
+from packshot.client import PackshotClient
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the options above say together."""
+
+    server: str | None
+    api_key: str | None
+    tls: bool
+    timeout_s: float
+    models: tuple[str, ...] = ()
+    models_dir: Path | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[PackshotClient]:
+        """A client of the gateway, or of a stack that lives as long as this block.
+
+        Raises:
+            CommandError: The options contradict each other, or the services are not installed.
+        """
+        if self.server is not None:
+            if self.models:
+                raise CommandError("--model is for work without --server: a gateway has its own models")
+            with self._client(self.server, self.api_key) as client:
+                yield client
+            return
+        if self.tls:
+            raise CommandError("--tls needs --server: without one nothing leaves this process")
+        with self._local_stack() as address, self._client(address, None) as client:
+            yield client
+
+    def _client(self, address: str, api_key: str | None) -> PackshotClient:
+        try:
+            return PackshotClient(address, api_key=api_key and api_key.strip(), timeout_s=self.timeout_s, tls=self.tls)
+        except ValueError as error:
+            raise CommandError(f"the API key is no key: {error}", cure="Copy it again.") from error
+
+    @contextmanager
+    def _local_stack(self) -> Iterator[str]:
+        try:
+            from packshot.cli.local import LocalStack, StartError
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"working without a server needs the services, and {error.name} is not installed",
+                cure="Install them with pip install 'packshot[all]', or name a gateway with --server HOST:PORT.",
+            ) from error
+        proposers = ("classical", *self.models) if self.models else None
+        with ExitStack() as running:
+            with stderr().status("Starting Packshot …"):
+                try:
+                    stack = running.enter_context(LocalStack(proposers, self.models_dir))
+                except StartError as error:
+                    raise CommandError(f"cannot start: {error}") from error
+            yield stack.address

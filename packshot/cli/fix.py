@@ -1,0 +1,269 @@
+"""`packshot fix`: photos in, marketplace-ready main images out."""
+
+import enum
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import grpc
+import typer
+
+from packshot.cli import options
+from packshot.cli.connection import Connection
+from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
+from packshot.cli.failures import EXIT_FAILURE, CommandError, error_to_dict, print_failures
+from packshot.cli.outputs import make_folder, plan_files, refuse_overwriting, write_atomically
+from packshot.cli.parsing import parse_region, parse_size
+from packshot.cli.photos import collect_photos
+from packshot.cli.tables import fix_table
+from packshot.client import OutputName, PackshotClient, PackshotError, ProcessArguments, Region
+from packshot.report import enum_word, report_to_dict
+from packshot.v1.packshot_pb2 import (
+    OUTPUT_JPEG,
+    OUTPUT_REPORT_JSON,
+    OUTPUT_TRANSPARENT_PNG,
+    MarketplaceResult,
+    ProcessImageResponse,
+)
+from packshot.v1.report_pb2 import Verdict
+
+_LAYOUT_PANEL: Final = "The packshot"
+
+
+class Output(enum.StrEnum):
+    """A kind of file to write."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    REPORT = "report"
+
+
+_ASKED_AS: Final[dict[Output, OutputName]] = {
+    Output.JPEG: "jpeg",
+    Output.PNG: "transparent_png",
+    Output.REPORT: "report_json",
+}
+_SUFFIXES: Final = {Output.JPEG: ".jpg", Output.PNG: ".png", Output.REPORT: ".report.json"}
+_SUFFIX_OF_ANSWER: Final = {
+    OUTPUT_JPEG: ".jpg",
+    OUTPUT_TRANSPARENT_PNG: ".png",
+    OUTPUT_REPORT_JSON: ".report.json",
+}
+_WORST_FIRST: Final = ("reject", "review", "publish")
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What became of one photo: results with the files written for each, or the error."""
+
+    results: Sequence[tuple[MarketplaceResult, Sequence[Path]]] = ()
+    error: PackshotError | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The worst of its marketplaces; "failed" without a result."""
+        words = {enum_word(Verdict.DESCRIPTOR, result.report.verdict) for result, _ in self.results}
+        return next((word for word in _WORST_FIRST if word in words), "failed")
+
+
+def fix(
+    photos: Annotated[
+        list[str], typer.Argument(metavar="PHOTO", help="Files, folders, or patterns like 'photos/*.jpg'.")
+    ],
+    output_dir: options.Folder,
+    marketplace: options.Marketplaces = None,
+    category: options.Category = "",
+    output: Annotated[
+        list[Output] | None,
+        typer.Option(
+            "--output",
+            help="What to write, repeatable: the packshot on white (jpeg), the product with transparency on the same"
+            " canvas (png), the report as JSON (report).",
+            show_default="jpeg",
+        ),
+    ] = None,
+    recursive: options.Recursive = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    as_of: options.AsOf = None,
+    fill: Annotated[
+        float | None,
+        typer.Option(
+            "--fill",
+            min=0.05,
+            max=1,
+            metavar="SHARE",
+            help="How much of the canvas the product fills along its longer side, e.g. 0.87.",
+            rich_help_panel=_LAYOUT_PANEL,
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            min=0,
+            max=0.475,
+            metavar="SHARE",
+            help="The same thing said as the white border on each side, e.g. 0.065.",
+            rich_help_panel=_LAYOUT_PANEL,
+        ),
+    ] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            "--size",
+            parser=parse_size,
+            metavar="WxH",
+            help="Canvas in pixels, e.g. 2000x2000.",
+            rich_help_panel=_LAYOUT_PANEL,
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option("--quality", min=50, max=100, metavar="N", help="JPEG quality.", rich_help_panel=_LAYOUT_PANEL),
+    ] = None,
+    roi: Annotated[
+        Region | None,
+        typer.Option(
+            "--roi",
+            parser=parse_region,
+            metavar="X,Y,W,H",
+            help="Where the product is, in pixels of the upright photo; the rest counts as background.",
+            rich_help_panel=_LAYOUT_PANEL,
+        ),
+    ] = None,
+    server: options.Server = None,
+    api_key: options.ApiKey = None,
+    tls: options.Tls = False,
+    timeout: options.Timeout = 120.0,
+    jobs: options.Jobs = 4,
+    model: options.Model = None,
+    models_dir: options.ModelsDir = None,
+) -> None:
+    """Turn product photos into main images: cut out, on pure white, checked against the marketplace's rules.
+
+    \b
+    Each photo becomes DIR/NAME.jpg; with --output png also DIR/NAME.png, with
+    --output report also DIR/NAME.report.json. With several marketplaces the name
+    carries the marketplace: DIR/NAME.amazon-us.jpg. Two photos of the same name
+    become NAME and NAME-2.
+
+    \b
+    [bold]Examples[/]
+      packshot fix mug.jpg -o out
+      packshot fix photos/ 'more/*.heic' -o out -m amazon-us -c home-kitchen
+      packshot fix mug.jpg -o out -m amazon-us -m amazon-de
+      packshot fix mug.jpg -o out --output jpeg --output report
+      packshot fix mug.jpg -o out --fill 0.9 --size 1600x1600 --force
+      packshot fix photos/ -o out --server localhost:50051 --json > result.json
+
+    \b
+    [bold]Exit code[/]
+      0  every packshot can be published
+      1  a packshot needs a look, or is rejected
+      2  a photo failed, or the command was not understood
+    """
+    if fill is not None and margin is not None:
+        raise CommandError("--fill and --margin say the same thing: give one of them")
+    marketplaces = list(dict.fromkeys(marketplace or ()))
+    outputs = list(dict.fromkeys(output or (Output.JPEG,)))
+    files = collect_photos(photos, recursive=recursive, output=output_dir)
+    plans = plan_files(files, output_dir, marketplaces, [_SUFFIXES[kind] for kind in outputs])
+    refuse_overwriting(
+        (path for plan in plans for by_suffix in plan for path in by_suffix.values()), files, force=force
+    )
+    make_folder(output_dir)
+    arguments = ProcessArguments(
+        marketplaces=marketplaces,
+        category=category,
+        outputs=[_ASKED_AS[kind] for kind in outputs],
+        region_of_interest=roi,
+        fill_ratio=fill,
+        margin=margin,
+        canvas_px=size,
+        jpeg_quality=quality,
+        as_of=as_of,
+    )
+    connection = Connection(server, api_key, tls, timeout, tuple(model or ()), models_dir)
+    fixed: dict[Path, Fixed] = {}
+    with connection.open() as client:
+        answers = _process(client, files, jobs, arguments)
+        for i, answer in with_progress(answers, len(files), "Fixing"):
+            fixed[files[i]] = _write(answer, plans[i])
+    in_order = [(str(file), fixed[file]) for file in files]
+    if as_json:
+        print_json(_document(in_order))
+    else:
+        _print(in_order, output_dir)
+    print_failures(((name, photo.error) for name, photo in in_order), stderr())
+    verdicts = {photo.verdict for photo in fixed.values()}
+    raise typer.Exit(EXIT_FAILURE if "failed" in verdicts else int(verdicts != {"publish"}))
+
+
+def _process(
+    client: PackshotClient, photos: Sequence[Path], jobs: int, arguments: ProcessArguments
+) -> Iterator[tuple[int, ProcessImageResponse | PackshotError]]:
+    """(index of the photo, answer) as they finish. When the stream is lost, so are all open photos."""
+    unanswered = set(range(len(photos)))
+    items = ((str(i), photo) for i, photo in enumerate(photos))
+    try:
+        for item_id, answer in client.process_many(items, concurrency=jobs, **arguments):
+            unanswered.discard(int(item_id))
+            yield int(item_id), answer
+    except PackshotError as error:
+        for i in sorted(unanswered):
+            yield i, error
+
+
+def _write(answer: ProcessImageResponse | PackshotError, plan: Sequence[dict[str, Path]]) -> Fixed:
+    if isinstance(answer, PackshotError):
+        return Fixed(error=answer)
+    results = []
+    try:
+        for result, by_suffix in zip(answer.results, plan, strict=True):
+            written = []
+            for image in result.images:
+                path = by_suffix[_SUFFIX_OF_ANSWER[image.output]]
+                write_atomically(path, image.content)
+                written.append(path)
+            results.append((result, written))
+    except OSError as error:
+        reason = f"cannot write {error.filename or 'the result'}: {(error.strerror or str(error)).lower()}"
+        return Fixed(error=PackshotError(grpc.StatusCode.UNKNOWN, "RESULT_NOT_WRITTEN", reason))
+    return Fixed(results)
+
+
+def _print(photos: Sequence[tuple[str, Fixed]], folder: Path) -> None:
+    console = stdout()
+    console.print(
+        fix_table((name, photo.error or [result.report for result, _ in photo.results]) for name, photo in photos)
+    )
+    counts = Counter(photo.verdict for _, photo in photos)
+    words = [f"{counts[word]} {word}" for word in ("publish", "review", "reject", "failed") if counts[word]]
+    written = sum(len(paths) for _, photo in photos for _, paths in photo.results)
+    console.print(f"{plural(len(photos), 'photo')}: {', '.join(words)}; {plural(written, 'file')} written to {folder}")
+
+
+def _document(photos: Sequence[tuple[str, Fixed]]) -> dict[str, Any]:
+    counts = Counter(photo.verdict for _, photo in photos)
+    return {
+        "photos": [
+            {
+                "photo": name,
+                "verdict": photo.verdict,
+                "results": [
+                    {
+                        "marketplace": result.marketplace,
+                        "files": [str(path) for path in paths],
+                        "report": report_to_dict(result.report),
+                    }
+                    for result, paths in photo.results
+                ],
+                "error": error_to_dict(photo.error),
+            }
+            for name, photo in photos
+        ],
+        "summary": {word: counts[word] for word in ("publish", "review", "reject", "failed")},
+    }

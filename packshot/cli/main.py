@@ -1,0 +1,85 @@
+"""The `packshot` command."""
+
+import importlib.metadata
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from packshot.cli.check import check
+from packshot.cli.console import stderr
+from packshot.cli.cutout import cutout
+from packshot.cli.failures import EXIT_FAILURE, EXIT_INTERRUPTED, CommandError, explain, print_problem
+from packshot.cli.fix import fix
+from packshot.cli.rules import list_packs, show_pack
+from packshot.cli.serve import serve
+from packshot.errors import PackshotError
+
+
+class _Commands(TyperGroup):
+    """Turns what commands raise into words on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            *first, last = error.problems
+            for problem in first:
+                print_problem(problem, "", stderr())
+            print_problem(last, error.cure, stderr())
+        except PackshotError as error:
+            explanation = explain(error)
+            print_problem(explanation.cause, explanation.cure, stderr())
+        except KeyboardInterrupt:
+            print_problem("interrupted; files already written are whole", "", stderr())
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(EXIT_FAILURE)
+
+
+_STYLE: dict[str, Any] = {
+    "no_args_is_help": True,
+    "rich_markup_mode": "rich",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=False, **_STYLE)
+app.command("fix", no_args_is_help=True)(fix)
+app.command("cutout", no_args_is_help=True)(cutout)
+app.command("check", no_args_is_help=True)(check)
+rules = typer.Typer(**_STYLE)
+rules.command("list")(list_packs)
+rules.command("show", no_args_is_help=True)(show_pack)
+app.add_typer(rules, name="rules", help="Show what marketplaces ask for, with dates and sources.")
+app.command("serve")(serve)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"packshot {importlib.metadata.version('packshot')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def packshot(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Any product photo into a marketplace-ready main image: cut out, on pure white, checked against the rules.
+
+    \b
+    [bold]Start here[/]
+      packshot fix mug.jpg -o out                one photo
+      packshot fix photos/ -o out -m amazon-de   a folder, for a marketplace
+      packshot check out/mug.jpg                 is an image good enough?
+      packshot COMMAND --help                    more about a command
+    """
+
+
+def main() -> None:
+    """Entry point of the `packshot` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

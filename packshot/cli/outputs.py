@@ -1,0 +1,90 @@
+"""Which files a run writes, decided and checked before any work begins."""
+
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from packshot.cli.failures import CommandError
+
+
+def unique_stems(photos: Sequence[Path]) -> list[str]:
+    """The photos' names without suffix, made unique: "mug", and "mug-2" for a mug.png from another folder.
+
+    A name only one photo has is never changed. Names that differ only in case count as the same, because on many
+    disks they are.
+    """
+    taken = {_key(photo.stem) for photo in photos}
+    given: set[str] = set()
+    stems = []
+    for photo in photos:
+        stem, number = photo.stem, 2
+        if _key(stem) in given:
+            while _key(stem) in taken:
+                stem, number = f"{photo.stem}-{number}", number + 1
+        taken.add(_key(stem))
+        given.add(_key(stem))
+        stems.append(stem)
+    return stems
+
+
+def plan_files(
+    photos: Sequence[Path], folder: Path, marketplaces: Sequence[str], suffixes: Sequence[str]
+) -> list[list[dict[str, Path]]]:
+    """Where each photo's files go: per photo, per marketplace, by suffix.
+
+    `<stem><suffix>`; with several marketplaces `<stem>.<marketplace><suffix>`.
+    """
+    infixes = [f".{marketplace}" for marketplace in marketplaces] if len(marketplaces) > 1 else [""]
+    return [
+        [{suffix: folder / f"{stem}{infix}{suffix}" for suffix in suffixes} for infix in infixes]
+        for stem in unique_stems(photos)
+    ]
+
+
+def refuse_overwriting(files: Iterable[Path], photos: Sequence[Path], *, force: bool) -> None:
+    """Raises CommandError naming every file that would be lost: existing ones, unless forced; photos always."""
+    originals = {photo.resolve() for photo in photos}
+    existing = [file for file in files if os.path.lexists(file)]
+    photos_hit = [file for file in existing if file.resolve() in originals]
+    if photos_hit:
+        problems = [f"{file} is one of the photos and would be overwritten" for file in photos_hit]
+        raise CommandError(*problems, cure="Choose another folder with -o; photos are never overwritten.")
+    if existing and not force:
+        problems = [f"{file} exists already" for file in existing]
+        raise CommandError(*problems, cure="Choose another folder with -o, or overwrite with --force.")
+
+
+def make_folder(folder: Path) -> None:
+    """Raises CommandError when the folder for the results cannot be made or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file of that name is in the way" if isinstance(error, FileExistsError) else error.strerror
+        raise CommandError(f"cannot make the folder {folder}: {reason}", cure="Choose another one with -o.") from error
+    if not os.access(folder, os.W_OK):
+        raise CommandError(f"the folder {folder} may not be written to", cure="Choose another one with -o.")
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """The file is there as a whole or not at all, whatever interrupts us.
+
+    Raises:
+        OSError: The disk is full, the folder is gone.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:32]}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files for the owner alone
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _key(stem: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())

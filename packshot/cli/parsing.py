@@ -1,0 +1,62 @@
+"""Values of options that are more than a word or a number."""
+
+import datetime
+import re
+from typing import Final
+
+import typer
+
+from packshot.client import Region
+
+MIN_SIDE_PX: Final = 64
+MAX_SIDE_PX: Final = 10_000
+_MAX_COORDINATE_PX: Final = 65_535
+
+
+def parse_region(text: str) -> Region:
+    """ "X,Y,WIDTH,HEIGHT" in pixels of the upright photo.
+
+    Raises:
+        typer.BadParameter: Not of this form, or out of range.
+    """
+    match = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", text, re.ASCII)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not X,Y,WIDTH,HEIGHT in pixels, e.g. 120,80,1600,1400")
+    region = Region(*map(int, match.groups()))
+    if region.width < 1 or region.height < 1:
+        raise typer.BadParameter(f"{text!r}: width and height must be at least 1 px")
+    if max(region) > _MAX_COORDINATE_PX:
+        raise typer.BadParameter(f"{text!r}: no value may be above {_MAX_COORDINATE_PX} px")
+    return region
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(width, height) from "2000x1500", or from "2000" for a square.
+
+    Raises:
+        typer.BadParameter: Not of this form, or a side is not in [64, 10000] px.
+    """
+    match = re.fullmatch(r"\s*(\d{1,9})(?:\s*[xX×]\s*(\d{1,9}))?\s*", text, re.ASCII)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not WIDTHxHEIGHT in pixels, e.g. 2000x2000")
+    width_px = int(match[1])
+    height_px = int(match[2] or match[1])
+    for side_px in (width_px, height_px):
+        if not MIN_SIDE_PX <= side_px <= MAX_SIDE_PX:
+            raise typer.BadParameter(f"{text!r}: each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX} px")
+    return width_px, height_px
+
+
+def parse_date(text: str) -> datetime.date:
+    """A day as YYYY-MM-DD.
+
+    Raises:
+        typer.BadParameter: Not of this form, or no such day.
+    """
+    try:
+        day = datetime.date.fromisoformat(text.strip())
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text.strip():
+        raise typer.BadParameter(f"{text!r} is not a date like 2026-11-20")
+    return day

@@ -1,0 +1,93 @@
+"""Child processes that are watched, heard, and never outlive their parent."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Self, cast
+
+_LAST_LINES: Final = 20
+_MAX_LINE_BYTES: Final = 2**20
+_PR_SET_PDEATHSIG: Final = 1
+
+Listener = Callable[[str, str], None]
+"""Called with a child's name and each line it prints."""
+
+
+class Child:
+    """A process we started.
+
+    It gets its own process group, so that a Ctrl-C in the terminal reaches only us and the children are stopped in
+    order. On Linux the kernel ends it when we die without a chance to.
+    """
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, listener: Listener) -> None:
+        self.name = name
+        self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._process = process
+        self._output = cast(asyncio.StreamReader, process.stdout)  # None only when not piped
+        self._listener = listener
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, name: str, command: Sequence[str], environment: Mapping[str, str], listener: Listener) -> Self:
+        """Raises OSError when the program cannot be run."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=_MAX_LINE_BYTES,
+            process_group=0,
+            preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
+        )
+        return cls(name, process, listener)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for the signal that ended it."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Waits for its end and its last words; returns the exit code."""
+        await self._process.wait()
+        await self._reading
+        return self._process.returncode or 0
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL after the grace period; returns when it has ended."""
+        if self.exit_code is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._process.wait()), grace_s)
+        except TimeoutError:
+            self._listener(self.name, f"not stopped after {grace_s:g} s: killed")
+            self.kill()
+        await self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self.exit_code is None:
+            self._process.kill()
+
+    async def _read(self) -> None:
+        while line := await self._output.readline():
+            text = line.decode("utf-8", "replace").rstrip()
+            self.last_lines.append(text)
+            self._listener(self.name, text)
+
+
+def _end_with_parent() -> Callable[[], None]:
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def in_child() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return in_child
