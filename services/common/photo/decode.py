@@ -104,14 +104,13 @@ def decode_matte(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> NDArray[n
             picture = PngImageFile(BytesIO(data))
             _check_pixels(picture, PhotoLimits(limits.max_bytes, limits.max_pixels, min_side_px=1))
             picture.load()
-            matte = np.divide(np.asarray(picture), np.float32(255), dtype=np.float32)
+            return _unit_range(picture)
         except PhotoError:
             raise
         except Exception as error:  # see decode_photo
             raise _as_photo_error(error, data, "PNG") from error
     except PhotoError as error:
         raise PhotoError(error.reason.replace("PHOTO_", "MATTE_"), f"matte: {error.message}", error.metadata) from error
-    return matte
 
 
 def _decode(data: bytes, file_format: str, limits: PhotoLimits) -> DecodedPhoto:
@@ -141,7 +140,7 @@ def _decode(data: bytes, file_format: str, limits: PhotoLimits) -> DecodedPhoto:
     image.setflags(write=False)
     return DecodedPhoto(
         image=image,
-        alpha=None if alpha is None else np.divide(np.asarray(alpha), np.float32(255), dtype=np.float32),
+        alpha=None if alpha is None else _unit_range(alpha),
         format=file_format,
         color_mode=color_mode,
         has_alpha_channel=has_alpha_channel,
@@ -203,6 +202,12 @@ def _read_orientation(file: ImageFile.ImageFile, warnings: list[PhotoWarning]) -
         warnings.append(PhotoWarning("EXIF_INVALID", "The EXIF data is damaged; the photo was taken as upright."))
         return 1
     return orientation if isinstance(orientation, int) else 1
+
+
+def _unit_range(picture: Image.Image) -> NDArray[np.float32]:
+    """Mode "L" to float32 (H, W) in [0, 1]."""
+    levels: NDArray[np.uint8] = np.asarray(picture)
+    return np.divide(levels, np.float32(255), dtype=np.float32)
 
 
 def _as_photo_error(error: Exception, data: bytes, file_format: str) -> PhotoError:

@@ -1,11 +1,14 @@
 """Which picture format some bytes are, by their signature, and whether the file ends early."""
 
-from typing import Final
+from io import BytesIO
+from typing import Final, Literal
+
+from PIL.TiffImagePlugin import TiffImageFile
 
 from services.common.photo.types import PhotoError
 
 _SIGNATURES: Final = (
-    (b"\xff\xd8\xff", "JPEG"),
+    (b"\xff\xd8", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
@@ -25,12 +28,11 @@ _KNOWN_BUT_UNSUPPORTED: Final = (
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
     (b"\xff\x0a", "JPEG XL"),
-    (b"\xff\xd8", "JPEG without a header"),
     (b"v/1\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
     (b"DDS ", "DirectDraw Surface"),
     (b"\0\0\1\0", "Windows icon"),
-    (b"\0\0\2\0", "Windows cursor"),
+    (b"\0\0\2\0", "Windows cursor or Targa"),
     (b"icns", "Apple icon"),
     (b"qoif", "QOI"),
     (b"FUJIFILMCCD-RAW", "Fujifilm camera raw"),
@@ -50,6 +52,9 @@ _KNOWN_BUT_UNSUPPORTED: Final = (
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _IMAGE_CONTAINER_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2", b"miaf", b"MiHE", b"MiHB"})
+
+# Tags of strip offsets and byte counts, tile offsets and byte counts.
+_TIFF_PARTS: Final = ((273, 279), (324, 325))
 
 
 def identify(data: bytes) -> str:
@@ -107,7 +112,7 @@ def _identify_iso_media(data: bytes) -> str:
 
 
 def ends_early(data: bytes, file_format: str) -> bool:
-    """Whether the file's own structure says that bytes are missing at its end (TIFF has no such mark)."""
+    """Whether the file's own structure says that bytes are missing at its end."""
     match file_format:
         case "JPEG":
             return b"\xff\xd9" not in data
@@ -121,6 +126,8 @@ def ends_early(data: bytes, file_format: str) -> bool:
             return len(data) < int.from_bytes(data[2:6], "little")
         case "HEIC" | "AVIF":
             return _iso_media_ends_early(data)
+        case "TIFF":
+            return _tiff_ends_early(data)
     return False
 
 
@@ -130,9 +137,27 @@ def _iso_media_ends_early(data: bytes) -> bool:
         size = int.from_bytes(data[position : position + 4], "big")
         if size == 1:
             size = int.from_bytes(data[position + 8 : position + 16], "big")
-        if size == 0:
-            return False
-        if size < 8:
+        if size < 8:  # 0: the box reaches to the end; others are no sizes
             return False
         position += size
     return position != len(data)
+
+
+def _tiff_ends_early(data: bytes) -> bool:
+    """Whether the directory, strips or tiles of the first page reach beyond the file (TIFF 6.0, section 2)."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    is_big = 43 in data[2:4]
+    start, count_bytes, entry_bytes = (8, 8, 20) if is_big else (4, 2, 12)
+    directory = int.from_bytes(data[start : 2 * start], order)
+    entries = int.from_bytes(data[directory : directory + count_bytes], order)
+    if directory + count_bytes + entries * entry_bytes > len(data):
+        return True
+    try:
+        tags = TiffImageFile(BytesIO(data)).tag_v2
+        for offsets, counts in _TIFF_PARTS:
+            parts = zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
+            if any(offset + count > len(data) for offset, count in parts):
+                return True
+    except Exception:  # a damaged directory says nothing about the end
+        return False
+    return False
