@@ -25,6 +25,10 @@ Progress = Callable[[int, int], None]
 PASS_SPP: Final = 8
 FRAME_MM: Final = 36.0
 
+_PATH: Final = {"type": "path", "max_depth": 6, "rr_depth": 4}
+_GUIDES: Final = {"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}
+_COVERAGE: Final = {"type": "aov", "aovs": "albedo:albedo"}
+
 
 def fingerprint(value: object) -> str:
     """Return a short hash of a scene's content, whatever it is made of: the name of its cached render."""
@@ -127,11 +131,7 @@ def render_photo(scene: Scene, width_px: int, height_px: int, spp: int, cache: P
     """Return the scene's linear light, float32 (H, W, 3), at least ``spp`` samples a pixel, Monte Carlo noise removed."""
     described: dict[str, Any] = {
         "type": "scene",
-        "integrator": {
-            "type": "aov",
-            "aovs": "albedo:albedo,normal:sh_normal",
-            "light": {"type": "path", "max_depth": 6, "rr_depth": 4},
-        },
+        "integrator": _PATH,
         "sensor": _sensor(scene.camera, width_px, height_px),
         "ambient": {"type": "constant", "radiance": {"type": "rgb", "value": list(scene.ambient)}},
     }
@@ -139,16 +139,21 @@ def render_photo(scene: Scene, width_px: int, height_px: int, spp: int, cache: P
         described[f"part_{index}"] = _shape(part, cache, _resolve(part.material))
     for index, light in enumerate(scene.lights):
         described[f"light_{index}"] = _lamp(light)
-    content = fingerprint([scene.product, scene.stage, scene.lights, scene.ambient, scene.camera, width_px, height_px])
-    layers = _accumulate(described, spp, cache / f"{scene.name}-{content}.npz", progress)
-    return denoise(layers[..., :3], layers[..., 3:6], layers[..., 6:9])
+    seen = [scene.product, scene.stage, scene.lights, scene.ambient, scene.camera, width_px, height_px]
+    store = cache / f"{scene.name}-{fingerprint([_PATH, *seen])}.npz"
+    light_only = _accumulate(described, spp, store, progress)
+    # Albedo and normals cost more than light here and settle sooner, so they get one pass of their own.
+    described["integrator"] = _GUIDES
+    store = cache / f"{scene.name}-{fingerprint([_GUIDES, *seen])}-guides.npz"
+    guides = _accumulate(described, PASS_SPP, store, progress)
+    return denoise(light_only, guides[..., :3], guides[..., 3:6])
 
 
 def render_matte(scene: Scene, width_px: int, height_px: int, spp: int, cache: Path, progress: Progress) -> Linear:
     """Return the share of each pixel that shows the product, float32 (H, W) in [0, 1]."""
     described: dict[str, Any] = {
         "type": "scene",
-        "integrator": {"type": "aov", "aovs": "albedo:albedo"},
+        "integrator": _COVERAGE,
         "sensor": _sensor(scene.camera, width_px, height_px),
     }
     for index, part in enumerate(scene.product + scene.stage):
