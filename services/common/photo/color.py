@@ -5,6 +5,7 @@ References:
     compensation (ISO 18619) keeps white white and the darkest black black.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -20,6 +21,17 @@ _MAX_PROFILE_BYTES: Final = 8 * 2**20
 _CACHED_TRANSFORMS: Final = 16
 _CREATED: Final = (2000, 1, 1, 0, 0, 0)
 
+# ITU-T H.273, tables 2 and 3.
+_P3_PRIMARIES: Final = 12
+_WIDE_PRIMARIES: Final = (9, 10)  # BT.2020, XYZ
+_HDR_TRANSFERS: Final = (8, 16, 18)  # linear, PQ, HLG
+_SRGB_NAME: Final = "sRGB built-in"  # what LittleCMS calls its sRGB
+_P3_COLORANTS: Final = {
+    b"rXYZ": (0.515102, 0.241182, -0.001050),
+    b"gXYZ": (0.291965, 0.692236, 0.041882),
+    b"bXYZ": (0.157153, 0.066582, 0.784378),
+}
+
 # ICC colour space signature of a profile, by Pillow mode of the picture it may describe.
 _SPACE_OF_MODE: Final = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
@@ -34,6 +46,34 @@ def srgb_profile() -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = b"".join(part.to_bytes(2, "big") for part in _CREATED)
     return bytes(profile)
+
+
+@cache
+def _display_p3_profile() -> bytes:
+    """Display P3: the sRGB profile with other primaries (SMPTE EG 432-1, adapted to D50)."""
+    name = "Display P3".ljust(len(_SRGB_NAME)).encode("utf-16-be")
+    profile = bytearray(srgb_profile().replace(_SRGB_NAME.encode("utf-16-be"), name))
+    for entry in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
+        colorant = _P3_COLORANTS.get(bytes(profile[entry : entry + 4]))
+        if colorant is not None:
+            values = int.from_bytes(profile[entry + 4 : entry + 8], "big") + 8
+            profile[values : values + 12] = struct.pack(">3i", *(round(value * 65536) for value in colorant))
+    return bytes(profile)
+
+
+def profile_of_coding_points(points: tuple[int, int] | None) -> tuple[bytes | None, tuple[PhotoWarning, ...]]:
+    """The ICC profile that stands for a file's code points of primaries and transfer (ITU-T H.273).
+
+    Display P3 is converted. Wider primaries and transfers of high dynamic range count as sRGB with a warning,
+    the code points of ordinary video and "unspecified" without one.
+    """
+    if points is None:
+        return None, ()
+    primaries, transfer = points
+    if primaries in _WIDE_PRIMARIES or transfer in _HDR_TRANSFERS:
+        message = "Colours have wide primaries or high dynamic range; they were taken as sRGB"
+        return None, (PhotoWarning("COLOR_SPACE_UNSUPPORTED", f"{message} (code points {primaries}, {transfer})."),)
+    return (_display_p3_profile() if primaries == _P3_PRIMARIES else None), ()
 
 
 def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, str | None, tuple[PhotoWarning, ...]]:
@@ -65,7 +105,9 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, s
             picture = picture.convert("RGB")
         return picture, conversion.description, (warning,)
     if conversion.transform is not None:
-        picture = _apply(conversion.transform, picture.convert(conversion.input_mode))
+        if picture.mode != conversion.input_mode:
+            picture = picture.convert(conversion.input_mode)
+        picture = _apply(conversion.transform, picture)
     return picture, conversion.description, ()
 
 
@@ -125,7 +167,7 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
         return False
     probe = probes[mode]()
     before = np.asarray(probe.convert("RGB"), np.int16)
-    after = np.asarray(_apply(transform, probe), np.int16)
+    after = np.asarray(_apply(transform, probe.copy()), np.int16)
     return int(np.abs(after - before).max()) <= 1
 
 
@@ -142,7 +184,7 @@ def _grey_ramp() -> Image.Image:
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, picture: Image.Image) -> Image.Image:
-    converted = ImageCms.applyTransform(picture, transform)
-    if converted is None:  # only with inPlace=True
-        raise TypeError("LittleCMS returned no picture")
-    return converted
+    """Convert, in place where the modes allow it."""
+    in_place = picture.mode == "RGB"
+    converted = ImageCms.applyTransform(picture, transform, inPlace=in_place)
+    return picture if converted is None else converted

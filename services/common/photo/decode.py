@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
@@ -17,9 +18,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from services.common.photo.color import to_srgb
-from services.common.photo.formats import ends_early, identify, unsupported
-from services.common.photo.pixels import load_pixels
+from services.common.photo.color import profile_of_coding_points, to_srgb
+from services.common.photo.formats import coding_points, ends_early, identify, unsupported
+from services.common.photo.pixels import load_pixels, to_rgb_array
 from services.common.photo.types import (
     DEFAULT_LIMITS,
     DecodedPhoto,
@@ -50,6 +51,8 @@ _UPRIGHTING: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PAGES_IGNORED: Final = PhotoWarning("PHOTO_MULTIPAGE", "The file has several pictures; the first was used.")
+_FRAMES_IGNORED: Final = PhotoWarning("PHOTO_ANIMATED", "The photo is animated; its first frame was used.")
 _PNG_GREY_8_BITS: Final = b"\x08\x00"
 _TIFF_DNG_VERSION: Final = 50706
 
@@ -80,11 +83,12 @@ def decode_photo(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> DecodedPh
     _check_size_of_file(data, limits)
     file_format = identify(data)
     try:
-        return _decode(data, file_format, limits)
+        file = _read(data, file_format, limits)
     except PhotoError:
         raise
     except Exception as error:  # decoders raise nearly any type on damaged files
         raise _as_photo_error(error, data, file_format) from error
+    return _to_photo(file, file_format)
 
 
 def decode_matte(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> NDArray[np.float32]:
@@ -113,7 +117,20 @@ def decode_matte(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> NDArray[n
         raise PhotoError(error.reason.replace("PHOTO_", "MATTE_"), f"matte: {error.message}", error.metadata) from error
 
 
-def _decode(data: bytes, file_format: str, limits: PhotoLimits) -> DecodedPhoto:
+@dataclass(slots=True)
+class _PhotoFile:
+    """What the decoders found: pixels as stored, and what there is to do with them."""
+
+    picture: Image.Image
+    alpha: Image.Image | None
+    orientation: int
+    profile: bytes | None
+    color_mode: str
+    is_animated: bool
+    warnings: tuple[PhotoWarning, ...]
+
+
+def _read(data: bytes, file_format: str, limits: PhotoLimits) -> _PhotoFile:
     def reopen() -> ImageFile.ImageFile:
         return _OPENERS[file_format](BytesIO(data))
 
@@ -121,32 +138,40 @@ def _decode(data: bytes, file_format: str, limits: PhotoLimits) -> DecodedPhoto:
     _check_pixels(file, limits)
     _check_kind(file)
     color_mode = file.mode
+    warnings: list[PhotoWarning] = []
     has_more_frames = file_format != "JPEG" and bool(getattr(file, "is_animated", False))
-    warnings = list(_warn_of_frames(file_format)) if has_more_frames else []
-
+    if has_more_frames:
+        warnings.append(_PAGES_IGNORED if file_format in _PAGED_FORMATS else _FRAMES_IGNORED)
     picture, alpha = load_pixels(file, reopen)
     orientation = _read_orientation(file, warnings)
     profile = file.info.get("icc_profile")
+    if not isinstance(profile, bytes):
+        profile, color_warnings = profile_of_coding_points(coding_points(data, file_format))
+        warnings.extend(color_warnings)
     if ends_early(data, file_format):
         warnings.append(PhotoWarning("PHOTO_TRUNCATED_TAIL", "The file ends early, after its last pixel."))
-    has_alpha_channel = alpha is not None
+    is_animated = has_more_frames and file_format not in _PAGED_FORMATS
+    return _PhotoFile(picture, alpha, orientation, profile, color_mode, is_animated, tuple(warnings))
+
+
+def _to_photo(file: _PhotoFile, file_format: str) -> DecodedPhoto:
+    picture, alpha = file.picture, file.alpha
     if alpha is not None and alpha.getextrema() == (255, 255):
         alpha = None
-    if orientation in _UPRIGHTING:
-        picture = picture.transpose(_UPRIGHTING[orientation])
-        alpha = alpha.transpose(_UPRIGHTING[orientation]) if alpha is not None else None
-    picture, description, color_warnings = to_srgb(picture, profile if isinstance(profile, bytes) else None)
-    image = np.asarray(picture.convert("RGB"))
-    image.setflags(write=False)
+    if file.orientation in _UPRIGHTING:
+        # Let go of the pixels as stored: a photo is held in memory once, not once per step.
+        file.picture = picture = picture.transpose(_UPRIGHTING[file.orientation])
+        file.alpha = alpha = alpha.transpose(_UPRIGHTING[file.orientation]) if alpha is not None else file.alpha
+    picture, description, warnings = to_srgb(picture, file.profile)
     return DecodedPhoto(
-        image=image,
+        image=to_rgb_array(picture),
         alpha=None if alpha is None else _unit_range(alpha),
         format=file_format,
-        color_mode=color_mode,
-        has_alpha_channel=has_alpha_channel,
+        color_mode=file.color_mode,
+        has_alpha_channel=file.alpha is not None,
         icc_profile=description,
-        is_animated=has_more_frames and file_format not in _PAGED_FORMATS,
-        warnings=(*warnings, *color_warnings),
+        is_animated=file.is_animated,
+        warnings=(*file.warnings, *warnings),
     )
 
 
@@ -184,12 +209,6 @@ def _check_kind(file: ImageFile.ImageFile) -> None:
         raise unsupported("Camera raw (DNG)")
     if file.mode in ("I", "F"):
         raise unsupported(f"{file.format} with signed, 32-bit or floating-point samples")
-
-
-def _warn_of_frames(file_format: str) -> tuple[PhotoWarning, ...]:
-    if file_format in _PAGED_FORMATS:
-        return (PhotoWarning("PHOTO_MULTIPAGE", "The file has several pictures; the first was used."),)
-    return (PhotoWarning("PHOTO_ANIMATED", "The photo is animated; its first frame was used."),)
 
 
 def _read_orientation(file: ImageFile.ImageFile, warnings: list[PhotoWarning]) -> int:

@@ -53,6 +53,7 @@ _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _IMAGE_CONTAINER_BRANDS: Final = frozenset({b"mif1", b"msf1", b"mif2", b"miaf", b"MiHE", b"MiHB"})
 
+_ISO_MEDIA_HEADER_BYTES: Final = 2**16
 # Tags of strip offsets and byte counts, tile offsets and byte counts.
 _TIFF_PARTS: Final = ((273, 279), (324, 325))
 
@@ -129,6 +130,22 @@ def ends_early(data: bytes, file_format: str) -> bool:
         case "TIFF":
             return _tiff_ends_early(data)
     return False
+
+
+def coding_points(data: bytes, file_format: str) -> tuple[int, int] | None:
+    """Colour primaries and transfer by code point, as PNG, HEIC and AVIF may state them beside or without ICC.
+
+    Returns:
+        The two code points (ITU-T H.273, tables 2 and 3), None where the file states none.
+    """
+    if file_format == "PNG":
+        at = data.find(b"cICP", 0, data.find(b"IDAT"))
+        return None if at < 0 else (data[at + 4], data[at + 5])
+    if file_format in ("HEIC", "AVIF"):
+        at = data.find(b"colrnclx", 0, _ISO_MEDIA_HEADER_BYTES) + 8
+        if at >= 8 and at + 4 <= len(data):
+            return int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
 
 
 def _iso_media_ends_early(data: bytes) -> bool:

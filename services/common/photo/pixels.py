@@ -62,6 +62,18 @@ def load_pixels(
     return _part(file)
 
 
+def to_rgb_array(picture: Image.Image) -> NDArray[np.uint8]:
+    """Mode "L" or "RGB" to read-only uint8 (H, W, 3), some rows at a time: Pillow would copy all pixels twice."""
+    width, height = picture.size
+    image = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _ROWS_AT_ONCE):
+        rows = slice(top, min(top + _ROWS_AT_ONCE, height))
+        band = np.asarray(picture.crop((0, rows.start, width, rows.stop)))
+        image[rows] = band if band.ndim == 3 else band[..., None]
+    image.setflags(write=False)
+    return image
+
+
 def _part(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if picture.mode in ("LA", "RGBA"):
         return picture.convert(picture.mode[:-1]), picture.getchannel("A")

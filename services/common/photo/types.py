@@ -61,6 +61,7 @@ class PhotoWarning:
         PHOTO_TRUNCATED_TAIL: the file ends early, but all pixels were there.
         ICC_PROFILE_INVALID: the colour profile cannot be used; colours were taken as sRGB.
         ICC_PROFILE_MISSING: CMYK without a profile; converted by the plain subtractive formula.
+        COLOR_SPACE_UNSUPPORTED: wide primaries or high dynamic range; colours were taken as sRGB.
         EXIF_INVALID: the orientation could not be read; the photo was taken as upright.
     """
 
@@ -79,7 +80,7 @@ class DecodedPhoto:
         format: "JPEG", "PNG", "WEBP", "TIFF", "HEIC", "AVIF", "GIF" or "BMP".
         color_mode: Pillow's name for the pixels in the file: "RGB", "RGBA", "CMYK", "L", "P", "I;16" ...
         has_alpha_channel: the file has alpha or a transparent colour, used or not.
-        icc_profile: description of the embedded profile, None without one.
+        icc_profile: description of the embedded profile, or of the one code points stand for; None without.
         is_animated: the file has more frames than the one decoded.
         warnings: what was odd.
     """

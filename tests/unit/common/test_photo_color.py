@@ -1,15 +1,18 @@
 """Colour profiles: what is not sRGB becomes sRGB, what is stays untouched."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
 from services.common.photo import decode_photo
 from tests.helpers import icc
-from tests.helpers.photos import corners, gradients, save
+from tests.helpers.photos import corners, gradients, png_chunk, raw_png, save
 
 
 def decoded_color(mode: str, color: Any, file_format: str = "PNG", **options: Any) -> list[int]:
@@ -54,6 +57,39 @@ def test_profiles_are_read_from_every_format(file_format: str) -> None:
     photo = decode_photo(save(corners(), file_format, quality=95, icc_profile=icc.display_p3()))
     assert photo.icc_profile == "Display P3"
     assert photo.image[4, 4, 0] > 225  # the red quarter, 220 in Display P3
+
+
+def test_display_p3_of_a_png_by_code_points() -> None:
+    signal = png_chunk(b"cICP", bytes([12, 13, 0, 1]))
+    photo = decode_photo(raw_png(64, 40, 8, 2, gradients().tobytes(), signal))
+    by_profile = decode_photo(save(gradients(), "PNG", icc_profile=icc.display_p3()))
+    assert np.abs(photo.image.astype(int) - by_profile.image).max() <= 1
+    assert (photo.icc_profile, photo.warnings) == ("Display P3", ())
+
+
+def heic(picture: Image.Image) -> bytes:
+    out = BytesIO()
+    pillow_heif.from_pillow(picture).save(out, quality=95, chroma=444)
+    return out.getvalue()
+
+
+def avif(picture: Image.Image) -> bytes:
+    return save(picture, "AVIF", quality=95, subsampling="4:4:4")
+
+
+@pytest.mark.parametrize("encode", [heic, avif])
+def test_display_p3_of_heic_and_avif_by_code_points(encode: Callable[[Image.Image], bytes]) -> None:
+    data = encode(Image.new("RGB", (64, 64), (200, 100, 50)))
+    at = data.index(b"colrnclx") + 8
+    photo = decode_photo(data[:at] + (12).to_bytes(2, "big") + data[at + 2 :])
+    np.testing.assert_allclose(photo.image[32, 32], (214.9, 92.6, 31.0), atol=5)
+
+
+def test_high_dynamic_range_is_a_warning() -> None:
+    signal = png_chunk(b"cICP", bytes([9, 16, 0, 1]))
+    photo = decode_photo(raw_png(64, 40, 8, 2, gradients().tobytes(), signal))
+    np.testing.assert_array_equal(photo.image, gradients())
+    assert [warning.code for warning in photo.warnings] == ["COLOR_SPACE_UNSUPPORTED"]
 
 
 @pytest.mark.parametrize(

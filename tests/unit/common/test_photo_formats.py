@@ -144,7 +144,7 @@ def tiff(
             directory += struct.pack(byte_order + "I", value)
     start = b"II*\0" if byte_order == "<" else b"MM\0*"
     depths = struct.pack(byte_order + "H", bits) * channels
-    return start + struct.pack(byte_order + "I", 8) + directory + bytes(4) + depths + pixels
+    return b"".join([start, struct.pack(byte_order + "I", 8), directory, bytes(4), depths, pixels])
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
