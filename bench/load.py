@@ -14,8 +14,8 @@ from pathlib import Path
 import grpc
 
 from bench.photos import square_photo
-from bench.stack import Stack, is_serving, running_stack
 from packshot.client import PackshotClient, PackshotError
+from tools.stack import Stack, is_serving, running_stack
 
 _QUIET_S = 2.0
 
@@ -75,7 +75,7 @@ def measure(stack: Stack, photo: bytes, photos: int, concurrency: int) -> None:
     with PackshotClient(stack.address) as client:
         one(0)
         time.sleep(_QUIET_S)
-        first_mb = stack.resident_mb()
+        first_mb = _total_mb(stack)
         watch = HealthWatch(list(stack.addresses.values()))
         watch.start()
         levels, peak_mb = [], 0.0
@@ -85,10 +85,10 @@ def measure(stack: Stack, photo: bytes, photos: int, concurrency: int) -> None:
             for _ in range(0, photos, batch):
                 running = [callers.submit(one, index) for index in range(batch)]
                 while not all(task.done() for task in running):
-                    peak_mb = max(peak_mb, stack.resident_mb())
+                    peak_mb = max(peak_mb, _total_mb(stack))
                     time.sleep(0.2)
                 time.sleep(_QUIET_S)
-                levels.append(stack.resident_mb())
+                levels.append(_total_mb(stack))
         elapsed = time.perf_counter() - started - _QUIET_S * len(levels)
         watch.stop()
     print("| what | value |\n|---|---|")
@@ -101,6 +101,10 @@ def measure(stack: Stack, photo: bytes, photos: int, concurrency: int) -> None:
     print(f"| the same after each quarter | {', '.join(f'{level:.0f}' for level in levels)} MB |")
     print(f"| last against first | {levels[-1] / first_mb:.2f} |")
     print(f"| highest under load | {peak_mb:.0f} MB |")
+
+
+def _total_mb(stack: Stack) -> float:
+    return sum(stack.resident_mb().values())
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import time
 from contextlib import ExitStack
 
 from bench.photos import square_photo
-from bench.stack import running_stack
 from packshot.cli.local import LocalStack
 from packshot.client import PackshotClient
+from tools.stack import running_stack
 
 
 def main() -> None:

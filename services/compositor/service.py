@@ -1,0 +1,115 @@
+"""The compositor's servicer: proto to domain and back."""
+
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from packshot.v1 import compositor_pb2_grpc
+from packshot.v1.compositor_pb2 import (
+    CanvasTarget,
+    ComposeImageRequest,
+    ComposeImageResponse,
+    Composition,
+    RenderCutoutRequest,
+    RenderCutoutResponse,
+)
+from packshot.v1.image_pb2 import BoundingBox
+from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, EncodedImage
+from packshot.v1.report_pb2 import Placement
+from services.common.errors import invalid_argument, unusable_photo
+from services.common.executor import BoundedExecutor
+from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
+from services.compositor.compose import Product, place, prepare_product
+from services.compositor.cutout import make_cutout
+from services.compositor.errors import EmptyMatteError
+from services.compositor.layout import CanvasSpec, Layout
+from services.compositor.refine import EdgeTreatment
+
+Image = NDArray[np.uint8]
+
+
+class CompositorServicer(compositor_pb2_grpc.CompositorServiceServicer):
+    """CompositorService over the domain."""
+
+    def __init__(self, executor: BoundedExecutor) -> None:
+        self._executor = executor
+
+    async def ComposeImage(
+        self, request: ComposeImageRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> ComposeImageResponse:
+        return await self._executor.run(_compose, request)
+
+    async def RenderCutout(
+        self, request: RenderCutoutRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> RenderCutoutResponse:
+        return await self._executor.run(_cut_out, request)
+
+
+def _compose(request: ComposeImageRequest) -> ComposeImageResponse:
+    _, product = _product(request)
+    return ComposeImageResponse(compositions=[_composition(product, target) for target in request.targets])
+
+
+def _cut_out(request: RenderCutoutRequest) -> RenderCutoutResponse:
+    image, product = _product(request)
+    cutout = make_cutout(image, product.foreground, product.matte, keep_background=request.keep_background)
+    return RenderCutoutResponse(png=encode_png(cutout))
+
+
+def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image, Product]:
+    """The photo's image and its refined product."""
+    try:
+        image = decode_photo(request.photo).image
+    except PhotoError as error:
+        raise unusable_photo("photo", error) from error
+    try:
+        matte = decode_matte(request.matte_png)
+    except PhotoError as error:
+        raise unusable_photo("matte_png", error) from error
+    if matte.shape != image.shape[:2]:
+        (height, width), (matte_height, matte_width) = image.shape[:2], matte.shape
+        raise invalid_argument(
+            "matte_png",
+            "MATTE_SIZE_MISMATCH",
+            f"the matte is {matte_width} × {matte_height} px, the upright photo {width} × {height} px",
+        )
+    try:
+        return image, prepare_product(image, matte, EdgeTreatment(tighten_px=request.edge.tighten_px))
+    except EmptyMatteError as error:
+        raise invalid_argument("matte_png", error.reason, str(error)) from error
+
+
+def _composition(product: Product, target: CanvasTarget) -> Composition:
+    packshot = place(
+        product,
+        CanvasSpec(
+            width_px=target.width_px,
+            height_px=target.height_px,
+            fill_ratio=target.fill_ratio,
+            keep_fill_from=target.keep_fill_from,
+        ),
+    )
+    size = {"width_px": target.width_px, "height_px": target.height_px}
+    jpeg = encode_jpeg(packshot.image, target.jpeg_quality)
+    images = [EncodedImage(output=OUTPUT_JPEG, content=jpeg, **size)]
+    if target.transparent_png:
+        images.append(EncodedImage(output=OUTPUT_TRANSPARENT_PNG, content=encode_png(packshot.rgba()), **size))
+    return Composition(
+        target_id=target.target_id,
+        images=images,
+        matte_png=encode_matte(packshot.alpha),
+        placement=_placement(target, packshot.layout),
+    )
+
+
+def _placement(target: CanvasTarget, layout: Layout) -> Placement:
+    top, left, bottom, right = layout.product_bbox
+    return Placement(
+        canvas_width_px=target.width_px,
+        canvas_height_px=target.height_px,
+        scale=layout.scale,
+        upscale_factor=layout.upscale_factor,
+        product=BoundingBox(x=left, y=top, width=right - left, height=bottom - top),
+    )

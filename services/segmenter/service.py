@@ -1,0 +1,104 @@
+"""The segmenter's servicer: proto to domain and back."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+
+from packshot.v1 import image_pb2, segmenter_pb2_grpc
+from packshot.v1.image_pb2 import BoundingBox
+from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
+from services.common.errors import invalid_argument, unusable_photo
+from services.common.executor import BoundedExecutor
+from services.common.photo import PhotoError, decode_photo, encode_matte
+from services.segmenter.background import BackgroundKind
+from services.segmenter.proposal import Proposer
+from services.segmenter.segmentation import Segmentation, segment
+from services.segmenter.traits import Trait
+
+_BACKGROUNDS: Final = {
+    BackgroundKind.SOLID: image_pb2.BACKGROUND_CLASS_SOLID,
+    BackgroundKind.GRADIENT: image_pb2.BACKGROUND_CLASS_GRADIENT,
+    BackgroundKind.PATTERN: image_pb2.BACKGROUND_CLASS_PATTERN,
+    BackgroundKind.SCENE: image_pb2.BACKGROUND_CLASS_SCENE,
+    BackgroundKind.TRANSPARENT: image_pb2.BACKGROUND_CLASS_TRANSPARENT,
+}
+_TRAITS: Final = {
+    Trait.TRANSPARENT: image_pb2.TRAIT_TRANSPARENT,
+    Trait.HAIRY: image_pb2.TRAIT_HAIRY,
+    Trait.REFLECTIVE: image_pb2.TRAIT_REFLECTIVE,
+    Trait.MULTI_PIECE: image_pb2.TRAIT_MULTI_PIECE,
+    Trait.WHITE_ON_WHITE: image_pb2.TRAIT_WHITE_ON_WHITE,
+}
+
+
+class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
+    """SegmenterService over the proposers."""
+
+    def __init__(self, proposers: Sequence[Proposer], executor: BoundedExecutor) -> None:
+        self._proposers = proposers
+        self._executor = executor
+
+    async def SegmentImage(
+        self, request: SegmentImageRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> SegmentImageResponse:
+        return await self._executor.run(self._segment, request)
+
+    def _segment(self, request: SegmentImageRequest) -> SegmentImageResponse:
+        try:
+            photo = decode_photo(request.photo)
+        except PhotoError as error:
+            raise unusable_photo("photo", error) from error
+        roi = None
+        if request.HasField("region_of_interest"):
+            roi = _region(request.region_of_interest, photo.image.shape[:2])
+        segmentation = segment(photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers)
+        return SegmentImageResponse(
+            matte_png=encode_matte(segmentation.matte),
+            segmentation=_message(segmentation),
+            warnings=[
+                image_pb2.Warning(code=warning.code, message=warning.message)
+                for warning in (*photo.warnings, *segmentation.warnings)
+            ],
+        )
+
+
+def _region(box: BoundingBox, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The region as (top, left, bottom, right), cut to the photo."""
+    height, width = shape[:2]
+    if box.x >= width or box.y >= height:
+        raise invalid_argument(
+            "region_of_interest",
+            "REGION_OUTSIDE_PHOTO",
+            f"it starts at {box.x}, {box.y}, outside the upright photo of {width} × {height} px",
+        )
+    return box.y, box.x, min(box.y + box.height, height), min(box.x + box.width, width)
+
+
+def _message(segmentation: Segmentation) -> image_pb2.Segmentation:
+    height, width = segmentation.matte.shape
+    red, green, blue = (round(float(value)) for value in segmentation.background.color_rgb)
+    used = [proposal.name for proposal in segmentation.proposals if proposal.weight > 0]
+    return image_pb2.Segmentation(
+        width_px=width,
+        height_px=height,
+        background_class=_BACKGROUNDS[segmentation.background.kind],
+        background_color=f"#{red:02x}{green:02x}{blue:02x}",
+        traits=sorted(_TRAITS[trait] for trait in segmentation.traits),
+        pieces=[
+            image_pb2.Piece(
+                bounding_box=BoundingBox(
+                    x=piece.left, y=piece.top, width=piece.right - piece.left, height=piece.bottom - piece.top
+                ),
+                area_share=piece.area_share,
+            )
+            for piece in segmentation.pieces
+        ],
+        agreement=segmentation.agreement,
+        proposals=[
+            image_pb2.Proposal(name=proposal.name, score=proposal.score, weight=proposal.weight)
+            for proposal in segmentation.proposals
+        ],
+        model="+".join(used),
+        touches_frame=segmentation.touches_frame,
+    )
