@@ -3,10 +3,11 @@
 import asyncio
 import datetime
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import Self, Unpack
 
 import grpc
 
@@ -22,9 +23,9 @@ from packshot.client._requests import (
     iso_date,
     process_options,
     read_photo,
-    stream_messages,
 )
-from packshot.client._streams import MAX_BREAKS, Answer, ended_early, next_try_s, outcome
+from packshot.client._streams import Answer
+from packshot.client._sync import PackshotClient
 from packshot.v1.packshot_pb2 import (
     CheckImageRequest,
     CheckImageResponse,
@@ -32,15 +33,9 @@ from packshot.v1.packshot_pb2 import (
     CutOutImageResponse,
     ProcessImageRequest,
     ProcessImageResponse,
-    ProcessImagesRequest,
-    ProcessImagesResponse,
-    ProcessOptions,
 )
 from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, RulePack
-
-if TYPE_CHECKING:
-    from packshot.v1.packshot_pb2_grpc import PackshotServiceAsyncStub
 
 
 class AsyncPackshotClient:
@@ -58,6 +53,11 @@ class AsyncPackshotClient:
         tls: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
+        # grpc.aio forgets why a stream ended when that happens during a write ("Internal error from Core"), and with it
+        # errors like a wrong key: streams are the sync client's, each with its own, so that closing it ends the stream.
+        self._stream_client = partial(
+            PackshotClient, address, api_key=api_key, timeout_s=timeout_s, tls=tls, credentials=credentials
+        )
         self._address = address
         self._timeout_s = timeout_s
         self._metadata = _channel.metadata(api_key)
@@ -97,12 +97,15 @@ class AsyncPackshotClient:
         options = process_options(arguments)
         data = await asyncio.to_thread(read_photo, photo)
         if len(data) > MAX_UNARY_BYTES:
-            return await self._process_large(photo, data, options, request_id, timeout_s)
+            with self._stream_client() as client:
+                return await asyncio.to_thread(
+                    client.process, photo, request_id=request_id, timeout_s=timeout_s, **arguments
+                )
         request = ProcessImageRequest(photo=data, options=options, request_id=request_id)
         with self._errors(file_of(photo)):
             return await self._stub.ProcessImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
-    def process_many(
+    async def process_many(
         self,
         photos: Iterable[tuple[str, Photo]],
         *,
@@ -110,10 +113,16 @@ class AsyncPackshotClient:
         timeout_s: float | None = None,
         **arguments: Unpack[ProcessArguments],
     ) -> AsyncIterator[tuple[str, Answer]]:
-        """See PackshotClient.process_many; `async for` over it."""
-        if concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
-        return self._process_many(iter(photos), concurrency, timeout_s or self._timeout_s, process_options(arguments))
+        """See PackshotClient.process_many; `async for` over it. `photos` is iterated in another thread."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="packshot-stream")
+        try:
+            with self._stream_client() as client:
+                answers = client.process_many(photos, concurrency=concurrency, timeout_s=timeout_s, **arguments)
+                while (answer := await loop.run_in_executor(thread, next, answers, None)) is not None:
+                    yield answer
+        finally:
+            thread.shutdown(wait=False)
 
     async def check(
         self,
@@ -170,100 +179,9 @@ class AsyncPackshotClient:
             response = await self._stub.GetRulePack(request, timeout=self._timeout_s, metadata=self._metadata)
         return response.pack
 
-    async def _process_large(
-        self, photo: Photo, data: bytes, options: ProcessOptions, request_id: str, timeout_s: float | None
-    ) -> ProcessImageResponse:
-        stream = _Stream(self._stub, self._metadata)
-        item_id = request_id or "photo"
-        try:
-            stream.send(item_id, options, data)
-            with self._errors(file_of(photo)):
-                answer = outcome(await stream.receive(timeout_s or self._timeout_s, self._address), photo)
-        finally:
-            stream.close()
-        if isinstance(answer, errors.PackshotError):
-            raise answer
-        return answer
-
-    async def _process_many(
-        self,
-        photos: Iterator[tuple[str, Photo]],
-        concurrency: int,
-        timeout_s: float,
-        options: ProcessOptions,
-    ) -> AsyncIterator[tuple[str, Answer]]:
-        unanswered: dict[str, Photo] = {}
-        breaks = 0
-        stream = _Stream(self._stub, self._metadata)
-        try:
-            while True:
-                while len(unanswered) < concurrency and (item := next(photos, None)) is not None:
-                    item_id, photo = item
-                    if item_id in unanswered:
-                        raise ValueError(f"item id {item_id!r} is still unanswered: ids must be unique")
-                    try:
-                        data = await asyncio.to_thread(read_photo, photo)
-                    except errors.PackshotError as error:
-                        yield item_id, error
-                        continue
-                    unanswered[item_id] = photo
-                    stream.send(item_id, options, data)
-                if not unanswered:
-                    return
-                try:
-                    with self._errors():
-                        response = await stream.receive(timeout_s, self._address)
-                except errors.UnavailableError:
-                    breaks += 1
-                    if breaks > MAX_BREAKS:
-                        raise
-                    stream.close()
-                    await asyncio.sleep(next_try_s(breaks))
-                    photos = chain(list(unanswered.items()), photos)
-                    unanswered.clear()
-                    stream = _Stream(self._stub, self._metadata)
-                    continue
-                breaks = 0
-                if response.item_id in unanswered:
-                    photo = unanswered.pop(response.item_id)
-                    yield response.item_id, outcome(response, photo)
-        finally:
-            stream.close()
-
     @contextmanager
     def _errors(self, file: str | None = None) -> Iterator[None]:
         try:
             yield
         except grpc.RpcError as error:
             raise errors.from_rpc_error(error, self._address, file) from error
-
-
-class _Stream:
-    """One ProcessImages call, driven by whoever reads its answers."""
-
-    def __init__(self, stub: "PackshotServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
-        self._requests: asyncio.Queue[ProcessImagesRequest | None] = asyncio.Queue()
-        self._call = stub.ProcessImages(self._messages(), metadata=metadata)
-
-    def send(self, item_id: str, options: ProcessOptions, data: bytes) -> None:
-        for message in stream_messages(item_id, options, data):
-            self._requests.put_nowait(message)
-
-    async def receive(self, timeout_s: float, address: str) -> ProcessImagesResponse:
-        """The next answer; raises as the sync client's."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                response = await self._call.read()
-        except TimeoutError:
-            raise errors.no_answer_in_time(address) from None
-        if not isinstance(response, ProcessImagesResponse):  # grpc.aio.EOF
-            raise ended_early(address)
-        return response
-
-    def close(self) -> None:
-        self._requests.put_nowait(None)
-        self._call.cancel()
-
-    async def _messages(self) -> AsyncIterator[ProcessImagesRequest]:
-        while (message := await self._requests.get()) is not None:
-            yield message

@@ -1,12 +1,10 @@
 """The client for ordinary code."""
 
 import datetime
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -24,9 +22,8 @@ from packshot.client._requests import (
     iso_date,
     process_options,
     read_photo,
-    stream_messages,
 )
-from packshot.client._streams import MAX_BREAKS, Answer, ended_early, next_try_s, outcome
+from packshot.client._streams import MAX_BREAKS, Answer, Stream, next_try_s, outcome
 from packshot.v1.packshot_pb2 import (
     CheckImageRequest,
     CheckImageResponse,
@@ -34,8 +31,6 @@ from packshot.v1.packshot_pb2 import (
     CutOutImageResponse,
     ProcessImageRequest,
     ProcessImageResponse,
-    ProcessImagesRequest,
-    ProcessImagesResponse,
     ProcessOptions,
 )
 from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
@@ -122,8 +117,8 @@ class PackshotClient:
     ) -> Iterator[tuple[str, Answer]]:
         """Many photos over one stream; yields (item id, answer or error) as they finish, in any order.
 
-        A photo that fails does not stop the others. A stream that breaks is opened again and the unanswered
-        photos are sent once more.
+        A photo that fails does not stop the others. A stream that breaks after its first answer is opened
+        again and the unanswered photos are sent once more.
 
         Args:
             photos: (item id, photo) pairs; taken only as fast as answers come. The ids are yours, unique
@@ -202,7 +197,7 @@ class PackshotClient:
     def _process_large(
         self, photo: Photo, data: bytes, options: ProcessOptions, request_id: str, timeout_s: float | None
     ) -> ProcessImageResponse:
-        stream = _Stream(self._stub, self._metadata)
+        stream = Stream(self._stub, self._metadata)
         item_id = request_id or "photo"
         try:
             stream.send(item_id, options, data)
@@ -222,8 +217,8 @@ class PackshotClient:
         options: ProcessOptions,
     ) -> Iterator[tuple[str, Answer]]:
         unanswered: dict[str, Photo] = {}
-        breaks = 0
-        stream = _Stream(self._stub, self._metadata)
+        answered, breaks = False, 0
+        stream = Stream(self._stub, self._metadata)
         try:
             while True:
                 while len(unanswered) < concurrency and (item := next(photos, None)) is not None:
@@ -244,15 +239,15 @@ class PackshotClient:
                         response = stream.receive(timeout_s, self._address)
                 except errors.UnavailableError:
                     breaks += 1
-                    if breaks > MAX_BREAKS:
+                    if not answered or breaks > MAX_BREAKS:
                         raise
                     stream.close()
                     time.sleep(next_try_s(breaks))
                     photos = chain(list(unanswered.items()), photos)
                     unanswered.clear()
-                    stream = _Stream(self._stub, self._metadata)
+                    stream = Stream(self._stub, self._metadata)
                     continue
-                breaks = 0
+                answered, breaks = True, 0
                 if response.item_id in unanswered:
                     photo = unanswered.pop(response.item_id)
                     yield response.item_id, outcome(response, photo)
@@ -265,47 +260,3 @@ class PackshotClient:
             yield
         except grpc.RpcError as error:
             raise errors.from_rpc_error(error, self._address, file) from error
-
-
-class _Stream:
-    """One ProcessImages call, driven by whoever reads its answers: no thread of ours waits anywhere."""
-
-    def __init__(self, stub: PackshotServiceStub, metadata: tuple[tuple[str, str], ...]) -> None:
-        self._requests: SimpleQueue[ProcessImagesRequest | None] = SimpleQueue()
-        self._call = stub.ProcessImages(iter(self._requests.get, None), metadata=metadata)
-
-    def send(self, item_id: str, options: ProcessOptions, data: bytes) -> None:
-        for message in stream_messages(item_id, options, data):
-            self._requests.put(message)
-
-    def receive(self, timeout_s: float, address: str) -> ProcessImagesResponse:
-        """The next answer.
-
-        Raises:
-            grpc.RpcError: The call failed.
-            DeadlineExceededError: Nothing came in time; the call is over.
-            UnavailableError: The server ended the call although photos are unanswered.
-        """
-        timed_out = threading.Event()
-
-        def give_up() -> None:
-            timed_out.set()
-            self._call.cancel()
-
-        timer = threading.Timer(timeout_s, give_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            return next(self._call)
-        except StopIteration:
-            raise ended_early(address) from None
-        except grpc.RpcError:
-            if timed_out.is_set():
-                raise errors.no_answer_in_time(address) from None
-            raise
-        finally:
-            timer.cancel()
-
-    def close(self) -> None:
-        self._requests.put(None)
-        self._call.cancel()
