@@ -17,7 +17,7 @@ $(VENV)/ready: pyproject.toml tools/setup.sh
 	@touch $@
 
 run: setup ## Packshots of the example photos, or of PHOTO=my.jpg, into out/
-	$(BIN)/python tools/first_run.py $(if $(PHOTO),"$(PHOTO)") --out out
+	$(BIN)/python -m tools.first_run $(if $(PHOTO),"$(PHOTO)") --out out
 
 test: setup ## All tests
 	$(BIN)/python -m pytest -q
