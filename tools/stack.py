@@ -101,7 +101,8 @@ def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
 def is_serving(address: str, timeout_s: float) -> bool:
     """Asks a service's health; raises grpc.RpcError when it does not answer in time."""
     with grpc.insecure_channel(address) as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        stub = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)  # type: ignore[attr-defined]  # not in its stubs
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 

@@ -67,7 +67,7 @@ class LocalStack:
         self._folder.cleanup()
 
     async def _start(self) -> None:
-        segmenter_settings = SegmenterSettings(listen=self._socket("segmenter"), **self._segmenter_choices())
+        segmenter_settings = self._segmenter_settings()
         compositor_settings = CompositorSettings(listen=self._socket("compositor"))
         validator_settings = ValidatorSettings(listen=self._socket("validator"))
         configure_logs("packshot", CompositorSettings(log_level="error", log_format="console"))
@@ -94,9 +94,13 @@ class LocalStack:
         self._servers.append(server)
         await server.start()
 
-    def _segmenter_choices(self) -> dict[str, object]:
-        given = {"proposers": self._proposers and tuple(self._proposers), "models_dir": self._models_dir}
-        return {name: value for name, value in given.items() if value is not None}
+    def _segmenter_settings(self) -> SegmenterSettings:
+        settings = SegmenterSettings(listen=self._socket("segmenter"))
+        if self._proposers is not None:
+            settings.proposers = tuple(self._proposers)
+        if self._models_dir is not None:
+            settings.models_dir = self._models_dir
+        return settings
 
     def _socket(self, name: str) -> str:
         return f"unix:{self._folder.name}/{name}"
