@@ -1,6 +1,7 @@
 """What the validator says about real catalogue photos on white: false alarms are easy to see here.
 
-python -m bench.catalogue [--images ../shared/bench/catalogue] [--marketplace amazon-us] [--output bench/results/catalogue.md]
+python -m bench.catalogue [--images ../shared/bench/catalogue] [--marketplace amazon-us]
+    [--output bench/results/catalogue.md]
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ def table(images: list[Path], marketplace: str, as_of: date) -> str:
     lines += ["", f"{len(images)} images, {1000 * seconds / max(1, len(images)):.0f} ms each.", ""]
     lines += ["| rule | fail | warn | pass |", "|---|---|---|---|"]
     for rule in pack.rules_for(""):
-        fail, warn, passed = (
-            broken[status, rule.id] for status in (RuleStatus.FAIL, RuleStatus.WARN, RuleStatus.PASS)
-        )
+        fail, warn, passed = (broken[status, rule.id] for status in (RuleStatus.FAIL, RuleStatus.WARN, RuleStatus.PASS))
         if fail or warn or passed:
             lines.append(f"| {rule.id} | {fail} | {warn} | {passed} |")
     return "\n".join(lines) + "\n"

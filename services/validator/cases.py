@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from services.validator.catalogue import CATALOGUE, Measurement
 from services.validator.evaluate import RuleStatus, evaluate
-from services.validator.pack_loader import build_pack, check_schema, lineage, read_documents, read_schema
+from services.validator.pack_loader import build_pack, check_schema, lineage, load_packs, read_documents, read_schema
 from services.validator.packs import DatedValue, Rule, RulePack
 from services.validator.strict_yaml import PackError, read_yaml
 
@@ -102,12 +102,12 @@ def main(arguments: list[str]) -> int:
     """Run every case; 0 if all hold and none is missing."""
     rules_dir = Path(arguments[0]) if arguments else Path("rules")
     try:
+        packs = load_packs(rules_dir)
         cases = read_cases(rules_dir)
     except PackError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    packs = {case.pack.id: case.pack for case in cases}
-    problems = [problem for pack in packs.values() for problem in missing_cases(pack, cases)]
+    problems = [problem for pack in packs for problem in missing_cases(pack, cases)]
     problems += [
         f"{case}: expected {case.expect.value}, got {status.value}"
         for case in cases
@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> int:
     ]
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
-    rules = sum(len(pack.rules) for pack in packs.values())
+    rules = sum(len(pack.rules) for pack in packs)
     sys.stdout.write(f"{len(packs)} packs, {rules} rules, {len(cases)} cases, {len(problems)} problems\n")
     return 1 if problems else 0
 
@@ -138,7 +138,7 @@ def _case(pack: RulePack, rule: Rule, entry: Mapping[str, Any], file: Path, path
     try:
         day = date.fromisoformat(entry["as_of"]) if "as_of" in entry else rule.values_for(category)[-1].effective_from
     except ValueError as error:
-        raise PackError(file, f"{path}.as_of", f"{entry['on']!r} is no date") from error
+        raise PackError(file, f"{path}.as_of", f"{entry['as_of']!r} is no date") from error
     return Case(pack, rule, category, day, entry.get("measured"), RuleStatus(entry["expect"]))
 
 

@@ -67,6 +67,13 @@ def _quantities() -> tuple[Quantity, ...]:
         Quantity("file_size_bytes", "bytes", number, image, "Size of the file."),
         Quantity("background_purity", "share", number, image, "Background pixels that are exactly (255, 255, 255)."),
         Quantity(
+            "background_purity_clear",
+            "share",
+            number,
+            image,
+            "The same, without the background next to the product, where edges are soft and lossy formats ring.",
+        ),
+        Quantity(
             "background_purity_tolerant",
             "share",
             number,

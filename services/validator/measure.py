@@ -18,7 +18,7 @@ from services.validator.measurements.fill import bbox_area_share, bounding_box, 
 from services.validator.measurements.frame_contact import touches_frame
 from services.validator.measurements.halo import halo
 from services.validator.measurements.pieces import piece_count
-from services.validator.measurements.purity import TOLERANT_WHITE, WHITE, white_share
+from services.validator.measurements.purity import TOLERANT_WHITE, WHITE, clear_background, white_share
 from services.validator.measurements.regions import Regions, frame_ring, regions_of_image, regions_of_matte
 from services.validator.measurements.sharpness import sharpness
 
@@ -125,7 +125,7 @@ def _measure_pixels(
         values,
         reasons,
         "sharpness",
-        sharpness(image, regions.product),
+        sharpness(image, regions.surface),
         "there are too few edges inside the product: its surface is plain",
     )
     _put(
@@ -153,9 +153,15 @@ def _measure_purity(
         image[photo.alpha < 1] = 0
     background = regions.background if regions is not None else frame_ring(*image.shape[:2])
     if not background.any():
-        reasons["background_purity"] = reasons["background_purity_tolerant"] = "the product covers the whole canvas"
+        for name in ("background_purity", "background_purity_clear", "background_purity_tolerant"):
+            reasons[name] = "the product covers the whole canvas"
         return
     values["background_purity"] = white_share(image, background, WHITE)
+    clear = clear_background(background, photo.format) if regions is not None else background
+    if clear.any():
+        values["background_purity_clear"] = white_share(image, clear, WHITE)
+    else:
+        reasons["background_purity_clear"] = "all of the background is next to the product"
     values["background_purity_tolerant"] = white_share(image, background, TOLERANT_WHITE)
 
 

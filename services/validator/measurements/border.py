@@ -65,10 +65,10 @@ def _line_at_top(view: NDArray[np.uint8]) -> tuple[int, float]:
     # The ends belong to the lines of the two neighbouring sides.
     ends = round(length * _REACH)
     strip = np.ascontiguousarray(view[: depth + 1, ends : length - ends])
-    colors = np.median(strip, axis=1)
+    colors = np.median(strip, axis=1).astype(np.uint8)
     near = cv2.compare(_distance(strip, colors), _SAME_COLOR, cv2.CMP_LE)
     share = np.count_nonzero(near, axis=1) / strip.shape[1]
-    darkness = colors.min(axis=1)
+    darkness = colors.min(axis=1).astype(np.int32)
     is_line = (share >= _COVERED) & (darkness < _INK_BELOW)
     row = 0
     while row < depth:
@@ -86,8 +86,9 @@ def _line_at_top(view: NDArray[np.uint8]) -> tuple[int, float]:
     return 0, 0.0
 
 
-def _distance(strip: NDArray[np.uint8], colors: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Largest channel difference of every pixel to its row's colour: float32 (rows, length)."""
-    difference = np.abs(strip.astype(np.float32) - colors[:, None, :].astype(np.float32))
-    largest: NDArray[np.float32] = difference.max(axis=2)
+def _distance(strip: NDArray[np.uint8], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Largest channel difference of every pixel to its row's colour: uint8 (rows, length)."""
+    difference = cv2.absdiff(strip, np.repeat(colors[:, None, :], strip.shape[1], axis=1))
+    red, green, blue = cv2.split(difference)
+    largest: NDArray[np.uint8] = cv2.max(cv2.max(red, green), blue)
     return largest

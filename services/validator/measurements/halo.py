@@ -20,11 +20,11 @@ def halo(
 ) -> float | None:
     """Mean CIEDE2000 between the rim as it is and as its inside continued over white would look.
 
-    The rim are the product's pixels within 3 px of its outline (on a canvas of 2000 px, else in proportion). The
-    colour each should continue is the local mean of the nearest inner pixels. With a matte the expected pixel is that
-    colour over white at the matte's coverage, mixed in linear light. Without one the coverage is unknown, so the best
-    one is taken: what remains is the distance to every possible mix of the inner colour and white, which finds dark
-    and coloured fringes, but not a pale one.
+    The rim are the product's partly covered pixels (without a matte: the outermost ones) and those within 3 px of them
+    (on a canvas of 2000 px, else in proportion). The colour each should continue is the local
+    mean of the nearest inner pixels. With a matte the expected pixel is that colour over white at the matte's coverage,
+    mixed in linear light. Without one the coverage is unknown, so the best one is taken: what remains is the distance
+    to every possible mix of the inner colour and white, which finds dark and coloured fringes, but not a pale one.
 
     A product whose own colour changes at its rim (a printed outline, a rounded edge in shade) has a few ΔE00 of
     its own.
@@ -40,11 +40,12 @@ def halo(
     rim_px = max(1, round(_RIM_PX_AT_2000 * max(image.shape[:2]) / 2000))
     window = bounding_box(product).crop(product, margin_px=2)
     crop, shape = np.ascontiguousarray(image[window]), np.ascontiguousarray(product[window])
-    solid = shape if matte is None else cv2.compare(np.ascontiguousarray(matte[window]), _SOLID_ALPHA, cv2.CMP_GE)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim_px + 1, 2 * rim_px + 1))
-    # Beyond the canvas there is no outline: a product cut by the frame has no rim there.
-    core = cv2.erode(shape, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=255)
-    inner = cv2.erode(cv2.bitwise_and(solid, core), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=255)
+    if matte is None:
+        solid = _erode(shape, 1)
+    else:
+        solid = cv2.compare(np.ascontiguousarray(matte[window]), _SOLID_ALPHA, cv2.CMP_GE)
+    core = _erode(solid, rim_px)
+    inner = _erode(core, rim_px)
     if not inner.any():
         return None
 
@@ -67,6 +68,13 @@ def halo(
         coverage = np.clip(along / np.maximum((towards**2).sum(axis=1), 1e-6), 0, 1)
     expected = _to_srgb(coverage[:, None] * inside_linear + 1 - coverage[:, None])
     return float(ciede2000(srgb_to_lab(observed), srgb_to_lab(expected)).mean())
+
+
+def _erode(mask: NDArray[np.uint8], by_px: int) -> NDArray[np.uint8]:
+    """Shrink a mask; beyond the canvas there is no outline, so a product cut by the frame has no rim there."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * by_px + 1, 2 * by_px + 1))
+    shrunk: NDArray[np.uint8] = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=255)
+    return shrunk
 
 
 def _nearest(labels: NDArray[np.int32], inner: NDArray[np.uint8], wanted: NDArray[np.bool_]) -> NDArray[np.intp]:

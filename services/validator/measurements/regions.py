@@ -26,17 +26,22 @@ _SHADE_SIDE_PX = 640
 # A shade opens onto the white around it along at least this share of its outline; else it is a white product's inside.
 _SHADE_OPEN_SHARE = 0.25
 # Parts of the product smaller than this share of the canvas are specks: dirt on the background.
-_SPECK_SHARE = 2e-5
+_SPECK_SHARE = 1e-4
 # Without that much background reaching the frame, product and background cannot be told apart.
 _LEAST_BACKGROUND = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """The product and the background: uint8 (H, W) each, 255 inside and 0 outside, without overlap."""
+    """uint8 (H, W) masks, 255 inside and 0 outside.
+
+    product and background share no pixel and cover the canvas. surface is the product without what may be
+    a hole in it.
+    """
 
     product: NDArray[np.uint8]
     background: NDArray[np.uint8]
+    surface: NDArray[np.uint8]
 
 
 def regions_of_matte(matte: NDArray[np.float32]) -> Regions:
@@ -48,7 +53,7 @@ def regions_of_matte(matte: NDArray[np.float32]) -> Regions:
         matte: float32 (H, W) in [0, 1].
     """
     product = cv2.compare(matte, PRODUCT_ALPHA, cv2.CMP_GE)
-    return Regions(product, cv2.bitwise_not(product))
+    return Regions(product, cv2.bitwise_not(product), product)
 
 
 def regions_of_image(image: NDArray[np.uint8], border: Border) -> Regions | None:
@@ -70,8 +75,8 @@ def regions_of_image(image: NDArray[np.uint8], border: Border) -> Regions | None
         The regions, or None if no light background reaches the frame.
     """
     height, width = image.shape[:2]
-    open_to_frame = cv2.inRange(image, (NEAR_WHITE, NEAR_WHITE, NEAR_WHITE), (255, 255, 255))
-    cv2.bitwise_or(open_to_frame, _smooth_shading(image), dst=open_to_frame)
+    near_white = cv2.inRange(image, (NEAR_WHITE, NEAR_WHITE, NEAR_WHITE), (255, 255, 255))
+    open_to_frame = cv2.bitwise_or(near_white, _smooth_shading(image))
     top, left, bottom, right = border.inset
     outside = np.zeros((height, width), np.uint8)
     outside[:top], outside[height - bottom :], outside[:, :left], outside[:, width - right :] = 255, 255, 255, 255
@@ -83,7 +88,8 @@ def regions_of_image(image: NDArray[np.uint8], border: Border) -> Regions | None
         return None
 
     product = _without_specks(cv2.bitwise_not(reached), max(3.0, _SPECK_SHARE * height * width))
-    return Regions(product, cv2.bitwise_not(product))
+    surface = cv2.bitwise_and(product, cv2.bitwise_not(near_white))
+    return Regions(product, cv2.bitwise_not(product), surface)
 
 
 def frame_ring(height: int, width: int) -> NDArray[np.uint8]:
@@ -109,9 +115,8 @@ def _smooth_shading(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     shading = cv2.compare(slope, _SHADE_SLOPE, cv2.CMP_LE)
     shading[(darkest < _SHADE_FROM) | (chroma > _SHADE_CHROMA)] = 0
     # Narrow gaps in an outline are not a way into a white product.
-    shading = cv2.morphologyEx(
-        shading, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=255
-    )
+    square = np.ones((5, 5), np.uint8)
+    shading = cv2.dilate(cv2.erode(shading, square), square)
     white = cv2.compare(darkest, NEAR_WHITE, cv2.CMP_GE)
     shading = _open_shades(cv2.bitwise_and(shading, cv2.bitwise_not(white)), _connected_to_frame(white))
     enlarged: NDArray[np.uint8] = cv2.resize(shading, (width, height), interpolation=cv2.INTER_NEAREST)
