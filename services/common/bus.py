@@ -2,8 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -13,6 +13,8 @@ from services.common.server import StartError
 from services.common.topology import Stream
 
 log = structlog.get_logger()
+
+_CONNECT_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +45,23 @@ class Bus:
 
     async def connect(self) -> None:
         """Raises StartError when NATS or the stream is not there."""
+        client = Client()
         try:
-            self._client = await nats.connect(
-                self._url,
-                connect_timeout=5,
-                max_reconnect_attempts=-1,
-                error_cb=_log_error,
-                name="packshot-gateway",
-            )
-            await self._client.jetstream().stream_info(self._stream.name)
+            # The client itself would go on trying for ever, at the start too.
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await client.connect(self._url, max_reconnect_attempts=-1, error_cb=_log_error, name="packshot-gateway")
+                await client.jetstream().stream_info(self._stream.name)
         except NotFoundError:
+            await client.close()
             raise StartError(
                 f"NATS at {self._url} has no stream {self._stream.name}: "
                 f"run `python -m services.common.topology --nats-url {self._url}`"
             ) from None
-        except (NatsError, OSError) as error:
-            raise StartError(
-                f"NATS at {self._url} does not answer ({error!r}): start it or unset the URL"
-            ) from error
-        self._publisher = asyncio.create_task(self._publish_all(self._client))
+        except (NatsError, OSError, TimeoutError) as error:
+            await client.close()
+            raise StartError(f"NATS at {self._url} does not answer ({error!r}): start it or unset the URL") from error
+        self._client = client
+        self._publisher = asyncio.create_task(self._publish_all(client))
 
     def publish(self, subject: str, payload: bytes, message_id: str) -> None:
         """Queues an event; returns at once. `message_id` removes duplicates within the stream's window."""
@@ -78,8 +78,10 @@ class Bus:
         try:
             await asyncio.wait_for(self._queue.join(), timeout_s)
         except TimeoutError:
-            log.warning("events lost at the stop: NATS does not answer", lost=self._queue.qsize())
+            # One more has left the queue and waits for its acknowledgement.
+            log.warning("events lost at the stop: NATS does not answer", lost=self._queue.qsize() + 1)
         self._publisher.cancel()
+        await asyncio.gather(self._publisher, return_exceptions=True)
         if self._client.is_connected:
             await self._client.drain()
         else:
@@ -96,9 +98,7 @@ class Bus:
                     await jetstream.publish(message.subject, message.payload, timeout=5, headers=headers)
                     break
                 except (NatsError, OSError, TimeoutError) as error:
-                    log.warning(
-                        "event not acknowledged, trying again", subject=message.subject, error=repr(error)
-                    )
+                    log.warning("event not acknowledged, trying again", subject=message.subject, error=repr(error))
                     await asyncio.sleep(delay_s)
                     delay_s = min(delay_s * 2, 5.0)
             self._queue.task_done()

@@ -36,6 +36,8 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.use_local_subchannel_pool", 1),
+    # Stages are neighbours: a proxy meant for the internet must not get their photos.
+    ("grpc.enable_http_proxy", 0),
 )
 
 

@@ -39,8 +39,8 @@ class ServiceError(Exception):
 
     def to_status(self) -> status_pb2.Status:
         """The error as google.rpc.Status with its details."""
-        details = [error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)]
-        status = status_pb2.Status(code=self.code.value[0], message=self.message)
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        status = status_pb2.Status(code=self.code.value[0], message=self.message, details=[_pack(info)])
         if self.violations:
             bad_request = error_details_pb2.BadRequest(
                 field_violations=[
@@ -53,7 +53,6 @@ class ServiceError(Exception):
             delay = duration_pb2.Duration()
             delay.FromMilliseconds(round(self.retry_after_s * 1000))
             status.details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
-        status.details.insert(0, _pack(details[0]))
         return status
 
 
@@ -78,6 +77,16 @@ def deadline_exceeded(timeout_s: float) -> ServiceError:
         grpc.StatusCode.DEADLINE_EXCEEDED,
         "DEADLINE_EXCEEDED",
         f"not finished within {timeout_s:g} s; give the call a later deadline or a smaller photo",
+    )
+
+
+def internal(request_id: str) -> ServiceError:
+    """Something broke that is nobody's fault but ours; what it was stands in the log beside the request id."""
+    return ServiceError(
+        grpc.StatusCode.INTERNAL,
+        "INTERNAL",
+        f"an internal error, please report it with request id {request_id}",
+        metadata={"request_id": request_id},
     )
 
 
@@ -118,7 +127,7 @@ def from_status(status: status_pb2.Status, stage: str = "") -> ServiceError:
     if stage:
         metadata.setdefault("stage", stage)
     return ServiceError(
-        _CODES[status.code],
+        _CODES.get(status.code, grpc.StatusCode.UNKNOWN),
         info.reason or "UNKNOWN",
         status.message,
         tuple(FieldViolation(v.field, v.description) for v in bad_request.field_violations),

@@ -53,12 +53,13 @@ class BoundedExecutor:
                 metadata={"limit": str(self._bound)},
                 retry_after_s=round(max(0.1, waiting * self._seconds_per_call / 2), 1),
             )
-        self._pending += 1
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._pool, self._timed, function, args, kwargs)
-        # The slot is free when the work is done, not when its caller has given up on it.
-        future.add_done_callback(self._release)
-        seconds, result = await asyncio.shield(future)
+        work = self._pool.submit(self._timed, function, args, kwargs)
+        self._pending += 1
+        # The slot is free when the work is done or dropped, not when its caller has given up on it.
+        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._release))
+        # A caller who gives up drops work that still waits; what runs cannot be stopped.
+        seconds, result = await asyncio.wrap_future(work)
         self._seconds_per_call += 0.2 * (seconds - self._seconds_per_call)
         return result
 
@@ -77,10 +78,8 @@ class BoundedExecutor:
                 self._libc.malloc_trim(0)
         return time.perf_counter() - start, result
 
-    def _release(self, future: "asyncio.Future[tuple[float, T]]") -> None:
+    def _release(self) -> None:
         self._pending -= 1
-        if not future.cancelled():
-            future.exception()  # seen: a caller who has gone does not make it "never retrieved"
 
 
 def _glibc() -> ctypes.CDLL | None:

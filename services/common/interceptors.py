@@ -7,7 +7,8 @@ gateway's authentication), `Requests` (deadline, constraints of the protos).
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final, cast
 
 import grpc
@@ -16,13 +17,13 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status
 
 from services.common import validation
-from services.common.errors import ServiceError, deadline_exceeded
+from services.common.errors import ServiceError, deadline_exceeded, internal
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _OURS: Final = "/packshot."
 
 Unary = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
-Stream = Callable[[AsyncIterator[Message], grpc.aio.ServicerContext[Any, Any]], AsyncIterator[Message]]
+Stream = Callable[[AsyncIterator[Message], grpc.aio.ServicerContext[Any, Any]], AsyncGenerator[Message, None]]
 
 log = structlog.get_logger()
 
@@ -32,9 +33,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or not method.startswith(_OURS):
@@ -64,6 +65,9 @@ class Calls(Interceptor):
                 started = time.perf_counter()
                 try:
                     response = await call(request, context)
+                except asyncio.CancelledError:
+                    log.info("call", code="CANCELLED", duration_ms=_ms_since(started))
+                    raise
                 except Exception as exception:
                     await _abort(context, exception, started)
                     raise
@@ -75,12 +79,16 @@ class Calls(Interceptor):
     def stream(self, method: str, call: Stream) -> Stream:
         async def named(
             requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
-        ) -> AsyncIterator[Message]:
+        ) -> AsyncGenerator[Message, None]:
             with _bound(method, context):
                 started = time.perf_counter()
                 try:
-                    async for response in call(requests, context):
-                        yield response
+                    async with aclosing(call(requests, context)) as responses:
+                        async for response in responses:
+                            yield response
+                except (asyncio.CancelledError, GeneratorExit):
+                    log.info("call", code="CANCELLED", duration_ms=_ms_since(started))
+                    raise
                 except Exception as exception:
                     await _abort(context, exception, started)
                     raise
@@ -105,9 +113,11 @@ class Requests(Interceptor):
             left_s = remaining_s(context)
             timeout_s = self._default_s if left_s is None else left_s
             try:
-                async with asyncio.timeout(timeout_s):
+                async with asyncio.timeout(timeout_s) as timer:
                     return await call(request, context)
             except TimeoutError:
+                if not timer.expired():
+                    raise
                 raise deadline_exceeded(timeout_s) from None
 
         return checked
@@ -154,12 +164,7 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], exception: Excepti
             duration_ms=_ms_since(started),
         )
     else:
-        error = ServiceError(
-            grpc.StatusCode.INTERNAL,
-            "INTERNAL",
-            f"an internal error, please report it with request id {request_id()}",
-            metadata={"request_id": request_id()},
-        )
+        error = internal(request_id())
         log.error("call", code="INTERNAL", duration_ms=_ms_since(started), exc_info=exception)
     await context.abort_with_status(rpc_status.to_status(error.to_status()))
 

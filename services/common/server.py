@@ -34,6 +34,7 @@ class Service:
         name: Full name of the proto service, e.g. "packshot.v1.SegmenterService".
         register: Adds the servicer to a server.
         close: Runs after the last call has finished, e.g. drains NATS.
+        stopping: Runs when the stop begins, e.g. tells streams to read no further.
         ready: Runs after the port is bound and before the service says SERVING, e.g. connects to NATS.
         interceptors: What this service adds to the common ones.
     """
@@ -43,6 +44,7 @@ class Service:
     close: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]] | None = None
     interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
+    stopping: Callable[[], None] | None = None
 
 
 class Server:
@@ -81,12 +83,8 @@ class Server:
         try:
             port = self._server.add_insecure_port(settings.listen)
         except RuntimeError as error:
-            raise StartError(
-                f"cannot listen on {settings.listen}: is something else running there?"
-            ) from error
-        self.address = (
-            settings.listen if settings.listen.startswith("unix:") else _with_port(settings.listen, port)
-        )
+            raise StartError(f"cannot listen on {settings.listen}: is something else running there?") from error
+        self.address = settings.listen if settings.listen.startswith("unix:") else _with_port(settings.listen, port)
         await self._server.start()
         if service.ready is not None:
             await service.ready()
@@ -97,6 +95,8 @@ class Server:
         """Says NOT_SERVING, refuses new calls, waits for running ones within the grace period, cleans up."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         log.info("stopping", grace_s=self._settings.grace_s)
+        if self._service.stopping is not None:
+            self._service.stopping()
         await self._server.stop(self._settings.grace_s)
         await self._service.close()
         log.info("stopped")
@@ -117,8 +117,11 @@ def run(create: Callable[[S], Service], settings_type: type[S]) -> int:
     except ValidationError as error:
         prefix = settings_type.model_config.get("env_prefix", "")
         for problem in error.errors():
-            name = prefix + "_".join(str(part) for part in problem["loc"]).upper()
-            print(f"{name}: {problem['msg']} (got {problem['input']!r})", file=sys.stderr)  # noqa: T201
+            text = problem["msg"].removeprefix("Value error, ")
+            if problem["loc"]:
+                name = prefix + str(problem["loc"][0]).upper()
+                text = f"{name}: {text} (got {problem['input']!r})"
+            print(text, file=sys.stderr)  # noqa: T201
         return 2
     try:
         return asyncio.run(_serve(create, settings))

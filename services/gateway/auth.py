@@ -1,6 +1,7 @@
 """Authentication: every call carries an API key in `x-api-key`, and belongs to the key's tenant."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -40,10 +41,11 @@ class Authentication(Interceptor):
     def stream(self, method: str, call: Stream) -> Stream:
         async def authenticated(
             requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
-        ) -> AsyncIterator[Message]:
+        ) -> AsyncGenerator[Message, None]:
             self._enter(context)
-            async for response in call(requests, context):
-                yield response
+            async with aclosing(call(requests, context)) as responses:
+                async for response in responses:
+                    yield response
 
         return authenticated
 

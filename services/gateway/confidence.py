@@ -42,7 +42,8 @@ class Confidence:
 def combine(factors: tuple[Factor, ...]) -> Confidence:
     """Weighted geometric mean; the weights need not sum to 1."""
     total = sum(factor.weight for factor in factors)
-    mean = sum(factor.weight * math.log(max(factor.value, _FLOOR)) for factor in factors) / total
+    # In this order max() turns a value that is not a number into the floor: unsure, never sure.
+    mean = sum(factor.weight * math.log(min(max(_FLOOR, factor.value), 1.0)) for factor in factors) / total
     return Confidence(math.exp(mean), factors)
 
 

@@ -1,10 +1,13 @@
 """What the gateway tells over NATS: one ImageEvent, as JSON, for every step of a photo."""
 
+import asyncio
 import hashlib
 import uuid
 from collections.abc import Iterable
 from time import monotonic
+from typing import Final
 
+import grpc
 from google.protobuf.json_format import MessageToJson
 
 from packshot.v1.event_pb2 import (
@@ -20,9 +23,11 @@ from packshot.v1.event_pb2 import (
 )
 from packshot.v1.report_pb2 import Report
 from services.common.bus import Bus
-from services.common.errors import ServiceError
+from services.common.errors import ServiceError, deadline_exceeded, internal
 from services.common.topology import image_subject
 from services.gateway.stages import Call
+
+_CALLER_GONE: Final = ServiceError(grpc.StatusCode.CANCELLED, "CANCELLED", "the caller has gone")
 
 
 class PhotoEvents:
@@ -56,8 +61,13 @@ class PhotoEvents:
 
     def failed(self, error: BaseException) -> None:
         """The caller gets an error, or has gone."""
-        reason = error.reason if isinstance(error, ServiceError) else type(error).__name__.upper()
-        self._publish(IMAGE_EVENT_TYPE_FAILED, ImageEvent(error_reason=reason, error_message=str(error)))
+        if isinstance(error, asyncio.CancelledError):
+            # The server's timer for the same deadline may be a little ahead of ours.
+            out_of_time = self._call.deadline - monotonic() < 0.1
+            seen = deadline_exceeded(self._call.deadline - self._started) if out_of_time else _CALLER_GONE
+        else:
+            seen = error if isinstance(error, ServiceError) else internal(self._call.request_id)
+        self._publish(IMAGE_EVENT_TYPE_FAILED, ImageEvent(error_reason=seen.reason, error_message=seen.message))
 
     def _publish(self, kind: ImageEventType.ValueType, event: ImageEvent) -> None:
         if self._bus is None:

@@ -51,8 +51,14 @@ def add(path: Path, tenant: str) -> str:
     entries = _read(path) if path.exists() else []
     key = f"pk_{secrets.token_urlsafe(32)}"
     entries.append({"id": f"k-{secrets.token_hex(4)}", "tenant": tenant, "sha256": _hash(key)})
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"keys": entries}, indent=2) + "\n")
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_text(json.dumps({"keys": entries}, indent=2) + "\n")
+        new.replace(path)
+    except OSError as error:
+        raise KeysError(f"cannot write {path}: {error.strerror}") from error
     return key
 
 
@@ -61,7 +67,7 @@ def _read(path: Path) -> list[dict[str, str]]:
         document: Any = json.loads(path.read_text())
     except OSError as error:
         raise KeysError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise KeysError(f"{path} is not JSON: {error}") from error
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
@@ -73,6 +79,8 @@ def _read(path: Path) -> list[dict[str, str]]:
             raise KeysError(f"{path}: keys[{index}].tenant may have up to 63 of a-z, 0-9 and -")
         if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
             raise KeysError(f"{path}: keys[{index}].sha256 must be 64 hex digits")
+    if len({entry["sha256"] for entry in entries}) < len(entries):
+        raise KeysError(f"{path}: the same sha256 is there twice; whose key is it?")
     return entries
 
 

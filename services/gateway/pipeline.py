@@ -54,8 +54,8 @@ class _Made:
         return self.validation.evaluations[0]
 
     def badness(self) -> tuple[int, int]:
-        """Orders attempts: first by violations, then by warnings."""
-        return report.count_violations(self.evaluation)
+        """Orders attempts: first by rules that failed or could not be evaluated, then by warnings."""
+        return report.count_unmet(self.evaluation)
 
 
 @dataclass
@@ -108,7 +108,8 @@ class Pipeline:
         scope = self._scope(image.marketplaces, image.category, image.as_of_date, prefix="")
         clock = _Clock()
         async with clock.stage("validator"):
-            validation = await self._validate(call, scope, image.image, prefix="")
+            # The only stage of this call: nothing is thrown away when an overloaded validator refuses.
+            validation = await self._validate(call, scope, image.image, prefix="", patient=False)
         return CheckImageResponse(
             request_id=call.request_id,
             reports=[
@@ -153,9 +154,9 @@ class Pipeline:
                 self._compose(call, clock, photo, segmented, options, packs, treatments),
                 self._validate_photo(call, clock, scope, photo, segmented),
             )
+            events.composed()
         else:
             compositions, on_photo = [], await self._validate_photo(call, clock, scope, photo, segmented)
-        events.composed()
         results = []
         for index, pack in enumerate(packs):
             facts = report.Facts(scope, pack, segmented, on_photo, on_photo.evaluations[index])
@@ -201,9 +202,9 @@ class Pipeline:
                 break
             composed = await self._compose(call, clock, photo, segmented, options, [pack], [attempt.treatment])
             latest = await self._first(call, clock, scope, pack, attempt.treatment, composed[0])
-            still = {failure.rule_id for failure in report.curable(latest.evaluation)}
             tried = [failure.rule_id for failure in failures]
-            repairs.append(Repair(rule_ids=tried, change=attempt.change, cured=not still.intersection(tried)))
+            cured = report.passed(latest.evaluation).issuperset(tried)
+            repairs.append(Repair(rule_ids=tried, change=attempt.change, cured=cured))
             if latest.badness() < best.badness():
                 best = latest
         return _Made(best.treatment, best.composition, best.validation, tuple(repairs))
@@ -261,7 +262,10 @@ class Pipeline:
         self, call: Call, clock: _Clock, scope: Scope, photo: bytes, segmented: SegmentImageResponse
     ) -> ValidateImageResponse:
         async with clock.stage("validator"):
-            return await self._validate(call, scope, photo, segmented.matte_png)
+            try:
+                return await self._validate(call, scope, photo, segmented.matte_png)
+            except ServiceError as error:
+                raise renamed_field(error, {"image": "photo"}) from None
 
     async def _validate_packshot(
         self, call: Call, clock: _Clock, scope: Scope, pack: RulePack, composition: Composition
@@ -283,6 +287,7 @@ class Pipeline:
         matte_png: bytes = b"",
         known: dict[str, float] | None = None,
         prefix: str = "options.",
+        patient: bool = True,
     ) -> ValidateImageResponse:
         wanted = ValidateImageRequest(
             image=image,
@@ -293,7 +298,7 @@ class Pipeline:
             known=known or {},
         )
         try:
-            return await self._stages.validate(call, wanted)
+            return await self._stages.validate(call, wanted, patient=patient)
         except ServiceError as error:
             names = {f"marketplaces[{i}]": f"{prefix}marketplaces[{i}]" for i in range(len(scope.marketplaces))}
             raise renamed_field(error, {**names, "category": f"{prefix}category"}) from None

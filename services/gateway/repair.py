@@ -1,5 +1,6 @@
 """The repair loop's choice: which treatment to change so that a failed rule may pass, or none."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -65,7 +66,8 @@ def next_attempt(treatment: Treatment, failures: Sequence[Failure], *, fill_is_f
         if cure is Cure.RESCALE and not fill_is_fixed:
             fill = _fill_within(better.fill_ratio, bounds)
             if (fill, _ALWAYS) != (better.fill_ratio, better.keep_fill_from):
-                changes.append(f"fill {better.fill_ratio:.2f} → {fill:.2f}")
+                same = fill == better.fill_ratio
+                changes.append(f"rescaled to fill {fill:.2f}" if same else f"fill {better.fill_ratio:.2f} → {fill:.2f}")
                 better = replace(better, fill_ratio=fill, keep_fill_from=_ALWAYS)
         elif cure is Cure.TIGHTEN_EDGE:
             tighten_px = better.tighten_px + _TIGHTEN_STEP_PX
@@ -84,5 +86,5 @@ _ALWAYS: Final = 2.0
 
 def _fill_within(fill: float, failures: Sequence[Failure]) -> float:
     lowest = max((f.minimum for f in failures if f.minimum is not None), default=0.0)
-    highest = min((f.maximum for f in failures if f.maximum is not None), default=1.0)
+    highest = min((f.maximum for f in failures if f.maximum is not None), default=math.inf)
     return min(max(fill, lowest + _FILL_CLEARANCE), highest - _FILL_CLEARANCE, 1.0)

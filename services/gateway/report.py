@@ -9,6 +9,7 @@ from packshot.v1.report_pb2 import (
     RESOLUTION_AUTO_CORRECTED,
     RESOLUTION_MANUAL,
     RULE_STATUS_FAIL,
+    RULE_STATUS_NOT_EVALUATED,
     RULE_STATUS_PASS,
     RULE_STATUS_WARN,
     SEVERITY_ERROR,
@@ -124,7 +125,9 @@ def of_checked_image(
 
 
 def confidence_of_cutout(segmentation: Segmentation) -> Confidence:
-    """How sure a cutout is; there is no packshot to measure."""
+    """How sure a cutout is; there is no packshot to measure. 0 when no product was found."""
+    if not segmentation.pieces:
+        return Confidence(value=0.0)
     return _confidence_message(confidence.combine(_segmentation_factors(segmentation)))
 
 
@@ -142,10 +145,16 @@ def curable(evaluation: Evaluation) -> list[repair.Failure]:
     ]
 
 
-def count_violations(evaluation: Evaluation) -> tuple[int, int]:
-    """Rules failed and rules warned about."""
+def passed(evaluation: Evaluation) -> set[str]:
+    """The rules that passed; one that could not be evaluated did not."""
+    return {rule.result.rule_id for rule in evaluation.rules if rule.result.status == RULE_STATUS_PASS}
+
+
+def count_unmet(evaluation: Evaluation) -> tuple[int, int]:
+    """Rules that failed or could not be evaluated, and rules warned about."""
     statuses = [rule.result.status for rule in evaluation.rules]
-    return statuses.count(RULE_STATUS_FAIL), statuses.count(RULE_STATUS_WARN)
+    failed = statuses.count(RULE_STATUS_FAIL) + statuses.count(RULE_STATUS_NOT_EVALUATED)
+    return failed, statuses.count(RULE_STATUS_WARN)
 
 
 def _report(scope: Scope, evaluation: Evaluation, validation: ValidateImageResponse, decision: Decision) -> Report:

@@ -40,7 +40,9 @@ def create(settings: GatewaySettings) -> Service:
         if bus is not None:
             await bus.close()
 
-    return Service("packshot.v1.PackshotService", register, close, ready, _authentication(settings))
+    return Service(
+        "packshot.v1.PackshotService", register, close, ready, _authentication(settings), servicer.stop_reading
+    )
 
 
 def _authentication(settings: GatewaySettings) -> tuple[Authentication, ...]:

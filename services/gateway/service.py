@@ -1,11 +1,14 @@
 """The gateway's servicer: requests in, pipeline's answers out."""
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from time import monotonic
 from typing import Any
 
 import grpc
+import structlog
 
 from packshot.v1 import packshot_pb2_grpc
 from packshot.v1.packshot_pb2 import (
@@ -44,6 +47,11 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
         self._pipeline = pipeline
         self._stages = stages
         self._admission = Admission(settings.max_concurrent_photos)
+        self._stopping = asyncio.Event()
+
+    def stop_reading(self) -> None:
+        """Streams take no further photos; those in work are still answered."""
+        self._stopping.set()
 
     async def ProcessImage(self, request: ProcessImageRequest, context: Context) -> ProcessImageResponse:
         with self._admission.enter():
@@ -51,7 +59,7 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
 
     async def ProcessImages(
         self, request_iterator: AsyncIterator[ProcessImagesRequest], context: Context
-    ) -> AsyncIterator[ProcessImagesResponse]:
+    ) -> AsyncGenerator[ProcessImagesResponse, None]:
         async def process(item_id: str, photo: bytes, options: ProcessOptions) -> ProcessImageResponse:
             async with self._admission.wait():
                 return await self._pipeline.process(self._call(context, "", item_id), photo, options)
@@ -60,9 +68,11 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
             process,
             max_items=self._settings.max_stream_items,
             max_upload_bytes=self._settings.max_upload_bytes,
+            stopping=self._stopping,
         )
-        async for response in stream.answer(request_iterator):
-            yield response
+        async with aclosing(stream.answer(request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def CheckImage(self, request: CheckImageRequest, context: Context) -> CheckImageResponse:
         with self._admission.enter():
@@ -84,8 +94,10 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
         default_s = self._settings.default_deadline_ms / 1000
         if timeout_s is None or (item_id and timeout_s > default_s):
             timeout_s = default_s
+        if asked_id:
+            structlog.contextvars.bind_contextvars(request_id=asked_id)
         return Call(
-            request_id=asked_id or request_id() or uuid.uuid4().hex,
+            request_id=request_id() or uuid.uuid4().hex,
             tenant=current_tenant(),
             deadline=monotonic() + timeout_s,
             patient=bool(item_id),

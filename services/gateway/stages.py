@@ -76,9 +76,11 @@ class Stages:
         """The product with transparency."""
         return await _invoke("compositor", self._compositor.RenderCutout, call, request)
 
-    async def validate(self, call: Call, request: ValidateImageRequest) -> ValidateImageResponse:
+    async def validate(
+        self, call: Call, request: ValidateImageRequest, *, patient: bool = True
+    ) -> ValidateImageResponse:
         """Measurements and rules."""
-        return await _invoke("validator", self._validator.ValidateImage, call, request)
+        return await _invoke("validator", self._validator.ValidateImage, call, request, patient)
 
     async def rule_packs(self, call: Call) -> ListRulePacksResponse:
         """All packs, without their rules."""
