@@ -189,11 +189,7 @@ def rounded_box(size: ArrayLike, radius: float, steps: int = 6) -> dict[str, Mes
         a, b = (float(np.abs(axis) @ half) - radius for axis in (u, v))
         line_a = np.concatenate([-a - bend[::-1], a + bend])
         line_b = np.concatenate([-b - bend[::-1], b + bend])
-        cube = (
-            outward * (np.abs(outward) @ half)
-            + line_a[None, :, None] * u
-            + line_b[:, None, None] * v
-        )
+        cube = outward * (np.abs(outward) @ half) + line_a[None, :, None] * u + line_b[:, None, None] * v
         core = np.clip(cube, radius - half, half - radius)
         normals = cube - core
         normals /= np.linalg.norm(normals, axis=2, keepdims=True)

@@ -151,7 +151,7 @@ def mug() -> Scene:
         Light((-75, -22, 46), (0, 0, 6), (62, 84), (24, 24.5, 26), textures.window_light()),
         Light((80, -60, 45), (0, 0, 5), (90, 70), (1.5, 1.35, 1.15)),
     ]
-    camera = Camera((3, -64, 20), (1.25, 0, 4.5), 125, (0, -4, 5), f_number=28)
+    camera = Camera((3, -64, 20), (1.25, 0, 4.55), 138, (0, -4, 5), f_number=30)
     look = Development(exposure_ev=0.1, white_balance=(1.05, 0.93), vignetting=0.14)
     return Scene("mug", 2800, 2400, product, stage, lights, (0.22, 0.21, 0.20), camera, look)
 
@@ -166,7 +166,7 @@ def bottle() -> Scene:
     turn = meshes.rotation("z", 9)
     depth = 0.72
     body = meshes.lathe(_bottle_profile(), segments=320, depth_scale=depth)
-    shell = np.array([[3.335, 1.7], [3.372, 1.72], [3.372, 12.28], [3.335, 12.3]])
+    shell = np.array([[3.34, 1.7], [3.357, 1.71], [3.357, 12.29], [3.34, 12.3]])
     label = meshes.lathe(shell, segments=240, arc_deg=(-168, -12), depth_scale=depth)
     cap_outline = [(0, 15.95), (1.86, 15.95), (1.9, 16.05), (1.86, 18.7), (1.6, 18.95), (0, 19.0)]
     cap_profile = meshes.fillet(cap_outline, [0, 0.06, 0.08, 0.22, 0.2, 0], steps=12)
@@ -178,7 +178,9 @@ def bottle() -> Scene:
     product = [
         Part(body.moved((0, 0, 0), turn), _plastic(_srgb(236, 231, 220), 0.16)),
         Part(label.moved((0, 0, 0), turn), _plastic(_texture(textures.lotion_label(2000, 2320)), 0.22)),
-        Part(meshes.Mesh(ribs, cap.normals, cap.uv, cap.faces).moved((0, 0, 0), turn), _plastic(_srgb(58, 84, 72), 0.2)),
+        Part(
+            meshes.Mesh(ribs, cap.normals, cap.uv, cap.faces).moved((0, 0, 0), turn), _plastic(_srgb(58, 84, 72), 0.2)
+        ),
     ]
     sweep = meshes.backdrop(260, -120, 62, 160, 46)
     stage = [Part(sweep, _matte(_srgb(176, 177, 180)))]
@@ -235,29 +237,49 @@ def _along_x(mesh: Mesh, x: float, z: float, outward: int) -> Mesh:
     return mesh.moved((x, 0, z), meshes.rotation("y", 90 * outward))
 
 
+def _band(radius: float, width: float, low: float, high: float) -> Mesh:
+    """Return a flat ring about the z axis."""
+    inner, outer = radius - width / 2, radius + width / 2
+    corners = [(inner, low), (outer, low), (outer, high), (inner, high), (inner, low)]
+    return meshes.lathe(meshes.fillet(corners, 0.04, steps=4), segments=128)
+
+
+def _spoke(degrees: float) -> Mesh:
+    """Return a bar from the middle of an ear cup to its ring."""
+    bar = meshes.join(*meshes.rounded_box((2.9, 0.16, 0.14), 0.04, steps=2).values())
+    return bar.moved((1.6, 0, 2.5)).moved((0, 0, 0), meshes.rotation("z", degrees))
+
+
 def headphones() -> Scene:
     """Open over-ear headphones, steel bows over a leather strap, standing on a light grey sweep with their cable."""
     turn, ear_x, ear_z = meshes.rotation("z", 31), 8.3, 5.0
     shell = meshes.fillet(
-        [(0, 0), (4.35, 0), (4.5, 0.5), (4.35, 2.0), (3.6, 2.5), (3.2, 2.62), (3.05, 2.45), (0, 2.5)],
+        [(0, 0), (4.35, 0), (4.5, 0.5), (4.35, 2.0), (3.6, 2.5), (3.2, 2.62), (3.0, 2.3), (0, 2.2)],
         [0, 0.3, 0.5, 0.7, 0.3, 0.15, 0.15, 0],
     )
     ring = meshes.fillet([(3.3, 2.4), (3.3, 2.72), (3.02, 2.72), (3.02, 2.4)], [0, 0.1, 0.1, 0])
     cushion_path = np.concatenate([_arc((3.35, 3.35), (0, 360), 192), np.zeros((192, 1))], axis=1)
     cushion = meshes.sweep(cushion_path, meshes.superellipse(2.1, 2.0, 2.7), side=(1, 0, 0))
+    grille = meshes.join(*[_band(radius, 0.16, 2.42, 2.62) for radius in (0.35, 0.95, 1.55, 2.15, 2.75)])
+    spokes = meshes.join(*[_spoke(angle) for angle in range(0, 360, 60)])
     baffle = meshes.lathe(np.array([(0.0, -0.3), (3.4, -0.3), (3.45, -0.4)])[::-1])
-    grille_holes = np.full((1024, 1024, 3), 66, np.uint8)
     black, leather, steel = _srgb(34, 34, 36), _srgb(96, 62, 40), _srgb(225, 225, 228)
     parts: list[Part] = []
     for sign in (-1, 1):
+
         def lay(mesh: Mesh, sign: int = sign) -> Mesh:
             return _along_x(mesh, sign * ear_x, ear_z, sign)
 
-        yoke = np.concatenate([np.zeros((96, 1)), _arc((4.95, 4.95), (0, 180))], axis=1) + (sign * (ear_x + 1.1), 0, ear_z)
+        yoke = np.concatenate([np.zeros((96, 1)), _arc((4.95, 4.95), (0, 180))], axis=1) + (
+            sign * (ear_x + 1.1),
+            0,
+            ear_z,
+        )
         slider = meshes.join(*meshes.rounded_box((0.9, 4.4, 1.9), 0.25).values())
         parts += [
             Part(lay(meshes.lathe(shell)), _plastic(black, 0.25)),
             Part(lay(meshes.lathe(ring)), _metal(steel, 0.15)),
+            Part(lay(meshes.join(grille, spokes)), _metal(steel, 0.2)),
             Part(lay(cushion.moved((0, 0, -0.75))), _plastic(_srgb(42, 38, 36), 0.38)),
             Part(lay(baffle), _matte(_srgb(20, 20, 21))),
             Part(meshes.sweep(yoke, meshes.superellipse(0.9, 0.34, 3), side=(1, 0, 0)), _metal(steel, 0.18)),
@@ -285,12 +307,19 @@ def headphones() -> Scene:
     cable = meshes.smooth(
         [
             (-8.9, -1.6, 0.95), (-9.1, -3.2, 0.5), (-9.0, -5.4, 0.17), (-6.0, -9.0, 0.17), (0.5, -10.0, 0.17),
-            (5.5, -8.0, 0.17), (4.5, -4.5, 0.17), (0.0, -4.6, 0.17), (-1.6, -7.4, 0.20), (2.0, -11.2, 0.55),
-            (6.5, -11.6, 0.17), (10.4, -9.5, 0.17),
+            (5.5, -8.0, 0.17), (4.5, -4.5, 0.17), (0.0, -4.6, 0.17), (-2.4, -7.0, 0.25), (-1.4, -10.8, 0.85),
+            (2.2, -12.0, 0.30), (3.6, -12.0, 0.30),
         ],
         rounds=6,
     )  # fmt: skip
-    parts.append(Part(meshes.sweep(cable, meshes.superellipse(0.34, 0.34), side=(0, 0, 1)), _plastic(black, 0.35)))
+    end = cable[-1]
+    barrel, pin = (end + np.linspace(*span, 32)[:, None] * (1, 0, 0) for span in ((-0.1, 1.7), (1.6, 3.0)))
+    rounded = np.maximum(1 - np.abs(np.linspace(-1, 1, 32)) ** 10, 0.02) ** 0.5
+    parts += [
+        Part(meshes.sweep(cable, meshes.superellipse(0.34, 0.34), side=(0, 0, 1)), _plastic(black, 0.35)),
+        Part(meshes.sweep(barrel, meshes.superellipse(0.6, 0.6), side=(0, 0, 1), scale=rounded), _plastic(black, 0.2)),
+        Part(meshes.sweep(pin, meshes.superellipse(0.3, 0.3), side=(0, 0, 1), scale=rounded), _metal(steel, 0.1)),
+    ]
     product = [Part(part.mesh.moved((0, 0, 0), turn), part.material) for part in parts]
     stage = [Part(meshes.backdrop(300, -140, 70, 170, 50), _matte(_srgb(214, 214, 212)))]
     lights = [
@@ -298,7 +327,7 @@ def headphones() -> Scene:
         Light((70, -30, 40), (0, 0, 9), (40, 70), (4.5, 4.5, 4.5), textures.softbox_light()),
         Light((0, 20, 110), (0, 20, 0), (110, 60), (3.4, 3.4, 3.4), textures.softbox_light()),
     ]
-    camera = Camera((0, -92, 27), (-0.3, 0, 9.9), 112, (0, -4, 9), f_number=32)
+    camera = Camera((0, -92, 27), (-0.3, 0, 9.8), 119, (0, -4, 9), f_number=32)
     look = Development(exposure_ev=0.2, white_balance=(1.02, 0.98), vignetting=0.10)
     return Scene("headphones", 2400, 2400, product, stage, lights, (0.16, 0.16, 0.16), camera, look)
 
@@ -310,7 +339,9 @@ def white_vase() -> Scene:
          (3.35, 24.2)],
         rounds=5,
     )  # fmt: skip
-    inner = meshes.smooth([(3.35, 24.2), (3.3, 24.35), (3.05, 24.2), (1.7, 20.0), (2.2, 16.0), (3.0, 13.0), (0, 12)], rounds=5)
+    inner = meshes.smooth(
+        [(3.35, 24.2), (3.3, 24.35), (3.05, 24.2), (1.7, 20.0), (2.2, 16.0), (3.0, 13.0), (0, 12)], rounds=5
+    )
     body = meshes.lathe(np.concatenate([outer, inner[1:]]), segments=360)
     product = [Part(body, _plastic(_srgb(240, 238, 233), 0.3))]
     stage = [Part(meshes.backdrop(320, -140, 66, 190, 50), _matte(_srgb(238, 238, 237)))]

@@ -173,8 +173,11 @@ def _aurora(width: int, height: int, seed: int) -> Field:
     x = np.linspace(0, 1, width, dtype=np.float32)[None, :]
     sky = blend((10, 18, 48), (22, 74, 96), np.broadcast_to(y * 1.5, (height, width)).astype(np.float32))
     for index, colour in enumerate([(70, 235, 160), (60, 200, 190), (150, 110, 220)]):
-        path = 0.30 + 0.09 * index + 0.07 * np.sin(2 * np.pi * (0.8 * x + 0.31 * index)) + 0.05 * noise(
-            (1, width), (1, 4), seed + index
+        path = (
+            0.30
+            + 0.09 * index
+            + 0.07 * np.sin(2 * np.pi * (0.8 * x + 0.31 * index))
+            + 0.05 * noise((1, width), (1, 4), seed + index)
         )
         rays = 0.65 + 0.35 * noise((1, width), (1, 46), seed + 10 + index)
         above = np.clip((path - y) / 0.20, 0, None)
@@ -229,7 +232,15 @@ def carton_side(width: int, height: int, seed: int = 7) -> Image8:
     middle = width / 2
     _write(draw, (middle, height * 0.08), "NORDLYS", int(width * 0.115), white, tracking=0.16, weight=2)
     draw.line((width * 0.12, height * 0.115, width * 0.88, height * 0.115), fill=amber, width=6)
-    facts = ["Touch to dim", "Sunset mode", "8 h on one charge", "Linen shade", "14 cm wide, 21 cm tall", "5 V  2 A", "IP20"]
+    facts = [
+        "Touch to dim",
+        "Sunset mode",
+        "8 h on one charge",
+        "Linen shade",
+        "14 cm wide, 21 cm tall",
+        "5 V  2 A",
+        "IP20",
+    ]
     for index, fact in enumerate(facts):
         y = height * (0.17 + 0.055 * index)
         draw.ellipse((width * 0.13, y - width * 0.018, width * 0.166, y + width * 0.018), fill=amber)
