@@ -19,10 +19,12 @@ from services.validator.measurements.frame_contact import touches_frame
 from services.validator.measurements.halo import halo
 from services.validator.measurements.pieces import piece_count
 from services.validator.measurements.purity import TOLERANT_WHITE, WHITE, clear_background, white_share
-from services.validator.measurements.regions import Regions, frame_ring, regions_of_image, regions_of_matte
+from services.validator.measurements.regions import SOLID_ALPHA, Regions, frame_ring, regions_of_image, regions_of_matte
 from services.validator.measurements.sharpness import sharpness
 
 _NO_LIGHT_BACKGROUND = "no light background reaches the frame, and no matte says where the product is"
+# A halo is what is left of an old background on a new, white one.
+_MOSTLY = 0.5
 _NO_PRODUCT = "there is no product in the image"
 
 
@@ -113,7 +115,7 @@ def _measure_pixels(
         _put(values, reasons, "sharpness", sharpness(image, product), "there are too few edges")
         return
 
-    box = bounding_box(regions.product)
+    box = bounding_box(regions.product if matte is None else cv2.compare(matte, SOLID_ALPHA, cv2.CMP_GE))
     values["fill_ratio"] = fill_ratio(box, height, width)
     values["bbox_area_share"] = bbox_area_share(box, height, width)
     values["touches_frame"] = float(touches_frame(regions.product))
@@ -128,6 +130,9 @@ def _measure_pixels(
         sharpness(image, regions.surface),
         "there are too few edges inside the product: its surface is plain",
     )
+    if not _stands_on_white(values):
+        reasons["halo"] = "the product does not stand on white"
+        return
     _put(
         values,
         reasons,
@@ -163,6 +168,11 @@ def _measure_purity(
     else:
         reasons["background_purity_clear"] = "all of the background is next to the product"
     values["background_purity_tolerant"] = white_share(image, background, TOLERANT_WHITE)
+
+
+def _stands_on_white(values: Mapping[str, float | str | None]) -> bool:
+    share = values.get("background_purity_tolerant")
+    return isinstance(share, float) and share >= _MOSTLY
 
 
 def _over_white(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -16,6 +16,8 @@ from services.validator.measurements.border import Border
 
 # Coverage from which on a pixel belongs to the product.
 PRODUCT_ALPHA = 0.05
+# Coverage from which on it counts for the product's extent, so that wisps of hair do not; as when it is laid out.
+SOLID_ALPHA = 0.5
 # A pixel is near-white when no channel is below this; JPEG ringing on white rarely goes deeper.
 NEAR_WHITE = 248
 # Light shading (soft shadow, grey sweep) is neutral, at least this light, and changes slowly.

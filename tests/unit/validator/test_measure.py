@@ -125,6 +125,20 @@ def test_an_off_white_background_is_not_pure(level: int, purity: float, tolerant
     assert number(found, "background_purity_tolerant") == pytest.approx(tolerant, abs=0.02)
 
 
+def test_wisps_do_not_count_for_the_fill() -> None:
+    matte = np.zeros((100, 100), np.float32)
+    matte[20:80, 40:60] = 1
+    matte[5:20, 50] = 0.3
+    found = measure(encode_png(composites.solid(100, 100, (255, 255, 255))), matte=matte)
+    assert number(found, "fill_ratio") == pytest.approx(0.6)
+
+
+def test_a_product_that_does_not_stand_on_white_has_no_halo() -> None:
+    scene = packshot()
+    image = composites.mix(scene.foreground, composites.solid(SIDE, SIDE, (120, 90, 60)), scene.matte)
+    assert measure(encode_png(image), matte=scene.matte)["halo"].why_not == "the product does not stand on white"
+
+
 @pytest.mark.parametrize("color", [(0, 0, 0), (90, 140, 60), (128, 128, 128)])
 def test_without_a_light_background_purity_is_zero_and_the_rest_unknown(color: tuple[int, int, int]) -> None:
     found = measure(encode_png(composites.solid(80, 60, color)))
