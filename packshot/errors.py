@@ -104,7 +104,9 @@ def _from_rpc_error(error: grpc.RpcError, address: str) -> PackshotError:
     code: grpc.StatusCode = error.code()
     details: str = error.details() or code.name.lower().replace("_", " ")
     if code is grpc.StatusCode.UNAVAILABLE:
-        return UnavailableError(code, "SERVER_UNREACHABLE", f"no answer from {address}: {details}")
+        # "...; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused": only the end is for people.
+        why = details.rsplit(": ", 1)[-1].rstrip(".])")
+        return UnavailableError(code, "SERVER_UNREACHABLE", f"no answer from {address} ({why})")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return no_answer_in_time(address)
     return _class_of(code)(code, code.name, details)

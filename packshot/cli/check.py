@@ -12,7 +12,7 @@ from packshot.cli.connection import Connection
 from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
 from packshot.cli.failures import EXIT_FAILURE, error_to_dict, print_failures
 from packshot.cli.photos import collect_photos
-from packshot.cli.tables import check_table, report_table
+from packshot.cli.tables import check_table, report_table, unchecked_note
 from packshot.client import PackshotError
 from packshot.report import report_to_dict
 from packshot.v1.report_pb2 import Report
@@ -78,12 +78,15 @@ def _compliant(outcome: Outcome) -> bool:
 
 def _print(images: Sequence[tuple[str, Outcome]]) -> None:
     console = stdout()
+    failed = sum(isinstance(outcome, PackshotError) for _, outcome in images)
     if len(images) == 1 and not isinstance(images[0][1], PackshotError):
         for report in images[0][1]:
             console.print(report_table(report))
-    else:
+    elif failed < len(images):
         console.print(check_table(images))
-    failed = sum(isinstance(outcome, PackshotError) for _, outcome in images)
+        note = unchecked_note(report for _, reports in images if isinstance(reports, list) for report in reports)
+        if note is not None:
+            console.print(note)
     compliant = sum(_compliant(outcome) for _, outcome in images)
     words = [f"{compliant} compliant", f"{len(images) - compliant - failed} not compliant"]
     console.print(f"{plural(len(images), 'image')}: {', '.join([*words, *[f'{failed} failed'] * bool(failed)])}")

@@ -50,6 +50,8 @@ class Connection:
         try:
             from packshot.cli.local import LocalStack, StartError
         except ModuleNotFoundError as error:
+            if (error.name or "").startswith("services."):
+                raise  # part of ours is missing: nothing a person at the terminal can install
             raise CommandError(
                 f"working without a server needs the services, and {error.name} is not installed",
                 cure="Install them with pip install 'packshot[all]', or name a gateway with --server HOST:PORT.",

@@ -117,8 +117,9 @@ def _write(file: Path, outcome: CutOutImageResponse | PackshotError) -> CutOut:
 
 def _print(photos: Sequence[tuple[str, CutOut]], folder: Path) -> None:
     console = stdout()
-    console.print(cutout_table((name, photo.outcome) for name, photo in photos))
     written = sum(photo.error is None for _, photo in photos)
+    if written:
+        console.print(cutout_table((name, photo.outcome) for name, photo in photos))
     failed = len(photos) - written
     end = f", {failed} failed" if failed else ""
     console.print(f"{plural(len(photos), 'photo')}: {plural(written, 'cutout')} written to {folder}{end}")

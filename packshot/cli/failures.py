@@ -60,6 +60,8 @@ _CURES: Final = {
     "PHOTO_UNREADABLE": "Check that the file is there and that you may read it.",
     "PHOTO_TOO_LARGE": "Save it with fewer pixels or a lower quality and try again.",
     "PHOTO_TOO_MANY_PIXELS": "Save it with fewer pixels and try again.",
+    "NO_PRODUCT": "Show where the product is with --roi X,Y,W,H, or take the photo on a plainer background.",
+    "REGION_OUTSIDE_PHOTO": "Give --roi in pixels of the photo as it is shown upright, origin top left.",
 }
 
 
@@ -108,7 +110,7 @@ def _option(field: str) -> str:
 
 def _cure_of_kind(error: PackshotError) -> str:
     fields = {violation.field.split(".")[-1].split("[")[0] for violation in error.field_violations}
-    if fields & {"marketplaces", "category", "id"}:
+    if fields & {"marketplaces", "category", "id"} or error.reason in ("UNKNOWN_MARKETPLACE", "UNKNOWN_CATEGORY"):
         return "`packshot rules list` shows the marketplaces and their categories."
     if isinstance(error, UnauthenticatedError):
         return "Give the gateway's key with --api-key, or in the environment variable PACKSHOT_API_KEY."

@@ -15,9 +15,9 @@ from packshot.cli.connection import Connection
 from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
 from packshot.cli.failures import EXIT_FAILURE, CommandError, error_to_dict, print_failures
 from packshot.cli.outputs import make_folder, plan_files, refuse_overwriting, write_atomically
-from packshot.cli.parsing import parse_region, parse_size
+from packshot.cli.parsing import Size, parse_region, parse_size
 from packshot.cli.photos import collect_photos
-from packshot.cli.tables import fix_table
+from packshot.cli.tables import fix_table, unchecked_note
 from packshot.client import OutputName, PackshotClient, PackshotError, ProcessArguments, Region
 from packshot.report import enum_word, report_to_dict
 from packshot.v1.packshot_pb2 import (
@@ -111,7 +111,7 @@ def fix(
         ),
     ] = None,
     size: Annotated[
-        tuple[int, int] | None,
+        Size | None,
         typer.Option(
             "--size",
             parser=parse_size,
@@ -237,9 +237,13 @@ def _write(answer: ProcessImageResponse | PackshotError, plan: Sequence[dict[str
 
 def _print(photos: Sequence[tuple[str, Fixed]], folder: Path) -> None:
     console = stdout()
-    console.print(
-        fix_table((name, photo.error or [result.report for result, _ in photo.results]) for name, photo in photos)
-    )
+    if any(photo.results for _, photo in photos):
+        console.print(
+            fix_table((name, photo.error or [result.report for result, _ in photo.results]) for name, photo in photos)
+        )
+        note = unchecked_note(result.report for _, photo in photos for result, _ in photo.results)
+        if note is not None:
+            console.print(note)
     counts = Counter(photo.verdict for _, photo in photos)
     words = [f"{counts[word]} {word}" for word in ("publish", "review", "reject", "failed") if counts[word]]
     written = sum(len(paths) for _, photo in photos for _, paths in photo.results)

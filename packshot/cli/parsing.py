@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import typer
 
@@ -11,6 +11,13 @@ from packshot.client import Region
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 10_000
 _MAX_COORDINATE_PX: Final = 65_535
+
+
+class Size(NamedTuple):
+    """Of a canvas."""
+
+    width_px: int
+    height_px: int
 
 
 def parse_region(text: str) -> Region:
@@ -30,8 +37,8 @@ def parse_region(text: str) -> Region:
     return region
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) from "2000x1500", or from "2000" for a square.
+def parse_size(text: str) -> Size:
+    """Width and height from "2000x1500", or from "2000" for a square.
 
     Raises:
         typer.BadParameter: Not of this form, or a side is not in [64, 10000] px.
@@ -39,12 +46,10 @@ def parse_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"\s*(\d{1,9})(?:\s*[xX×]\s*(\d{1,9}))?\s*", text, re.ASCII)
     if match is None:
         raise typer.BadParameter(f"{text!r} is not WIDTHxHEIGHT in pixels, e.g. 2000x2000")
-    width_px = int(match[1])
-    height_px = int(match[2] or match[1])
-    for side_px in (width_px, height_px):
-        if not MIN_SIDE_PX <= side_px <= MAX_SIDE_PX:
-            raise typer.BadParameter(f"{text!r}: each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX} px")
-    return width_px, height_px
+    size = Size(int(match[1]), int(match[2] or match[1]))
+    if min(size) < MIN_SIDE_PX or max(size) > MAX_SIDE_PX:
+        raise typer.BadParameter(f"{text!r}: each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX} px")
+    return size
 
 
 def parse_date(text: str) -> datetime.date:

@@ -67,8 +67,19 @@ def _photos_in(folder: Path, recursive: bool, left_out: Path | None) -> Iterator
 def _matching(pattern: str, left_out: Path | None) -> list[Path]:
     # Path.glob would need the pattern split into folder and rest.
     paths = (Path(match) for match in glob.iglob(pattern, recursive=True))  # noqa: PTH207
-    photos = [path for path in paths if path.is_file() and _looks_like_photo(path)]
-    return sorted((path for path in photos if left_out not in path.resolve().parents), key=_by_name)
+    photos = sorted((path for path in paths if path.is_file() and _looks_like_photo(path)), key=_by_name)
+    named = _folder_of(pattern)
+    if left_out in (named, *named.parents):
+        return photos  # the pattern asks for that folder itself
+    return [photo for photo in photos if left_out not in photo.resolve().parents]
+
+
+def _folder_of(pattern: str) -> Path:
+    """The part of a pattern that stands for one folder."""
+    folder = Path(pattern)
+    while glob.has_magic(str(folder)):
+        folder = folder.parent
+    return folder.resolve()
 
 
 def _looks_like_photo(path: Path) -> bool:

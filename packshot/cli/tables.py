@@ -28,6 +28,7 @@ from packshot.v1.report_pb2 import (
 from packshot.v1.rules_pb2 import DatedValue, Rule, RulePack
 
 _MAX_LINES: Final = 3
+_SHOWN_UNITS: Final = ("px", "bytes", "pieces", "units", "ΔE00")  # shares, ratios and scores read well without
 
 _VERDICTS: Final = {
     VERDICT_PUBLISH: ("✓ publish", "bold green"),
@@ -144,6 +145,15 @@ def report_table(report: Report) -> RenderableType:
     return Group(heading, table)
 
 
+def unchecked_note(reports: Iterable[Report]) -> Text | None:
+    """How many rules no machine has looked at; None when there are none."""
+    count = max((report.not_evaluated_count for report in reports), default=0)
+    if not count:
+        return None
+    rules = "1 more rule needs" if count == 1 else f"{count} more rules need"
+    return Text(f"{rules} a person's eye, e.g. for props and text; `packshot check IMAGE` lists them", "dim")
+
+
 def packs_table(packs: Iterable[RulePack]) -> Table:
     """A row per rule pack."""
     table = _table()
@@ -234,13 +244,15 @@ def _to_do(report: Report) -> Text:
     broken = [
         rule for rule in sorted(report.rules, key=_urgency) if rule.status in (RULE_STATUS_FAIL, RULE_STATUS_WARN)
     ]
-    lines = [Text.assemble(_STATUSES[rule.status], " ", _advice(rule)) for rule in broken]
-    if report.verdict in (VERDICT_REVIEW, VERDICT_REJECT):
-        lines += [Text(reason) for reason in report.verdict_reasons]
+    lines = [Text.assemble(_STATUSES[rule.status], f" {rule.title}: {_advice(rule)}") for rule in broken]
+    if report.verdict != VERDICT_PUBLISH:
+        # Reasons that only say that a rule is broken are there already.
+        reasons = [why for why in report.verdict_reasons if not any(rule.title in why for rule in broken)]
+        lines = [Text(f"● {reason}") for reason in reasons] + lines
     if len(lines) > _MAX_LINES:
         more = len(lines) - _MAX_LINES + 1
         lines[_MAX_LINES - 1 :] = [Text(f"… and {more} more in the report", "dim")]
-    return Text("\n").join(lines) if lines else Text("nothing", "dim")
+    return Text("\n").join(lines) if lines else Text("–", "dim")
 
 
 def _advice(rule: RuleResult) -> str:
@@ -255,7 +267,7 @@ def _advice(rule: RuleResult) -> str:
 
 
 def _with_unit(value: str, unit: str) -> str:
-    return f"{value} {unit}" if value and unit in ("px", "B", "ΔE00") and not value.endswith(unit) else value
+    return f"{value} {unit}" if value and unit in _SHOWN_UNITS and not value.endswith(unit) else value
 
 
 def _urgency(rule: RuleResult) -> int:

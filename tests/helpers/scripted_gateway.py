@@ -26,7 +26,7 @@ from packshot.v1.report_pb2 import (
     Verdict,
 )
 from packshot.v1.rules_pb2 import GetRulePackRequest, GetRulePackResponse, ListRulePacksResponse, RulePack
-from services.common.errors import ServiceError
+from services.common.errors import ServiceError, invalid_argument
 
 Outcome = Report | ServiceError | Callable[[], Report]
 """What a photo gets: a report, an error, or a report that is made when it is asked for."""
@@ -132,7 +132,7 @@ class ScriptedGateway(PackshotServiceServicer):
         self._admit(request, context)
         found = [pack for pack in self.packs if pack.id == request.id]
         if not found:
-            _abort(context, ServiceError(grpc.StatusCode.NOT_FOUND, "RULE_PACK_UNKNOWN", f"no pack {request.id!r}"))
+            _abort(context, invalid_argument("id", "UNKNOWN_MARKETPLACE", f"no pack {request.id!r}"))
         return GetRulePackResponse(pack=found[0])
 
     def _admit(self, request: Any, context: Any) -> None:
