@@ -82,7 +82,7 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image,
 
 
 def _composition(product: Product, target: CanvasTarget) -> Composition:
-    packshot = place(
+    layout, packshot = place(
         product,
         CanvasSpec(
             width_px=target.width_px,
@@ -95,21 +95,22 @@ def _composition(product: Product, target: CanvasTarget) -> Composition:
     jpeg = encode_jpeg(packshot.image, target.jpeg_quality)
     images = [EncodedImage(output=OUTPUT_JPEG, content=jpeg, **size)]
     if target.transparent_png:
-        images.append(EncodedImage(output=OUTPUT_TRANSPARENT_PNG, content=encode_png(packshot.rgba()), **size))
+        images.append(EncodedImage(output=OUTPUT_TRANSPARENT_PNG, content=encode_png(make_cutout(packshot.image, packshot.foreground, packshot.alpha)), **size))
     return Composition(
         target_id=target.target_id,
         images=images,
         matte_png=encode_matte(packshot.alpha),
-        placement=_placement(target, packshot.layout),
+        placement=_placement(target, layout),
     )
 
 
 def _placement(target: CanvasTarget, layout: Layout) -> Placement:
-    top, left, bottom, right = layout.product_bbox
+    box = layout.bbox
+    x, y = round(box.left), round(box.top)
     return Placement(
         canvas_width_px=target.width_px,
         canvas_height_px=target.height_px,
         scale=layout.scale,
         upscale_factor=layout.upscale_factor,
-        product=BoundingBox(x=left, y=top, width=right - left, height=bottom - top),
+        product=BoundingBox(x=x, y=y, width=max(round(box.right) - x, 1), height=max(round(box.bottom) - y, 1)),
     )
