@@ -20,6 +20,7 @@ def create(settings: GatewaySettings) -> Service:
     Raises:
         StartError: The keys file cannot be used.
     """
+    authentication = _authentication(settings)
     stages = Stages(
         segmenter=settings.segmenter_address,
         compositor=settings.compositor_address,
@@ -40,9 +41,7 @@ def create(settings: GatewaySettings) -> Service:
         if bus is not None:
             await bus.close()
 
-    return Service(
-        "packshot.v1.PackshotService", register, close, ready, _authentication(settings), servicer.stop_reading
-    )
+    return Service("packshot.v1.PackshotService", register, close, ready, authentication, servicer.stop_reading)
 
 
 def _authentication(settings: GatewaySettings) -> tuple[Authentication, ...]:

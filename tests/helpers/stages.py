@@ -296,7 +296,7 @@ class Stages:
         return f"unix:{self.folder / name}"
 
     async def start(self, name: str) -> None:
-        server = self._servers[name] = grpc.aio.server()
+        server = self._servers[name] = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
         segmenter_pb2_grpc.add_SegmenterServiceServicer_to_server(self.segmenter, server)
         compositor_pb2_grpc.add_CompositorServiceServicer_to_server(self.compositor, server)
         validator_pb2_grpc.add_ValidatorServiceServicer_to_server(self.validator, server)
