@@ -35,11 +35,24 @@ def srgb_to_linear(image: NDArray[Any]) -> NDArray[np.float32]:
         float32 of the same shape, linear light in [0, 1].
     """
     if image.dtype == np.uint8:
-        return np.take(_linear_of_byte(), image)
+        linear: NDArray[np.float32] = cv2.LUT(image.reshape(1, -1), _linear_of_byte()).reshape(image.shape)
+        return linear
     encoded = image.astype(np.float32, copy=False)
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Apply the sRGB transfer curve.
+
+    Args:
+        linear: float32, any shape; clipped to [0, 1].
+
+    Returns:
+        uint8 of the same shape, to the nearest byte as far as 16 bits of linear light can tell.
+    """
+    fixed_point = cv2.multiply(linear.reshape(1, -1), 65535.0, dtype=cv2.CV_16U)
+    encoded: NDArray[np.uint8] = cv2.LUT(fixed_point, _byte_of_linear()).reshape(linear.shape)
+    return encoded
 
 
 def srgb_to_lab(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -52,9 +65,7 @@ def srgb_to_lab(image: NDArray[Any]) -> NDArray[np.float32]:
         float32 (..., 3): L* in [0, 100], a* and b*.
     """
     linear = srgb_to_linear(image)
-    xyz = cv2.transform(linear.reshape(-1, 1, 3), _RGB_TO_XYZ_OVER_WHITE.astype(np.float32)).reshape(
-        linear.shape
-    )
+    xyz = cv2.transform(linear.reshape(-1, 1, 3), _RGB_TO_XYZ_OVER_WHITE.astype(np.float32)).reshape(linear.shape)
     f = np.where(xyz > _CIE_EPSILON, np.cbrt(xyz), (_CIE_KAPPA * xyz + 16) / 116)
     lab = np.empty_like(linear)
     lab[..., 0] = 116 * f[..., 1] - 16
@@ -123,3 +134,11 @@ def _linear_of_byte() -> NDArray[np.float32]:
     encoded = np.arange(256, dtype=np.float64) / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     return linear.astype(np.float32)
+
+
+@cache
+def _byte_of_linear() -> NDArray[np.uint8]:
+    linear = np.arange(65536, dtype=np.float64) / 65535
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    encoded_bytes: NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)
+    return encoded_bytes

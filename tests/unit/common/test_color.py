@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.common.color import ciede2000, srgb_to_lab, srgb_to_linear
+from services.common.color import ciede2000, linear_to_srgb, srgb_to_lab, srgb_to_linear
 
 # Sharma, Wu, Dalal 2005, table 1: L1 a1 b1 L2 a2 b2 dE00.
 SHARMA_TABLE = """
@@ -83,3 +83,12 @@ def test_bytes_and_floats_mean_the_same_colour():
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     np.testing.assert_allclose(srgb_to_linear(ramp), srgb_to_linear(ramp / 255.0), atol=1e-6)
     np.testing.assert_allclose(srgb_to_lab(ramp), srgb_to_lab(ramp / 255.0), atol=1e-3)
+
+
+def test_every_byte_survives_the_way_to_linear_light_and_back():
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(linear_to_srgb(srgb_to_linear(ramp)), ramp)
+
+
+def test_linear_light_out_of_range_is_clipped():
+    np.testing.assert_array_equal(linear_to_srgb(np.array([-0.5, 1.5], np.float32)), [0, 255])

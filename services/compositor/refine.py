@@ -1,0 +1,162 @@
+"""Matte refinement at full resolution, in the band where the matte is unsure and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.common.color import srgb_to_linear
+from services.compositor.band import Band, window_of
+from services.compositor.sampling import sample_colours, unmix
+from services.compositor.tighten import tighten_matte
+from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN, make_trimap
+
+Float = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# Tuned on tests/helpers/composites.py scenes with bench/compose.py.
+_NOISE = 5 / 255  # sRGB; what separates two equal colours in a photo: sensor noise, JPEG, shading
+_PRIOR_SD = 0.5  # how far the given matte may be off where it changes
+_PRIOR_SD_FLAT = 0.05  # and where it is flat, as inside glass: there its level is information
+_PRIOR_SD_LEAST = 0.02
+_DISTRUST = 10.0  # errors of a matte are few and large, a normal distribution has them many and small
+_SURE_VAR = 0.01
+_SURROUNDINGS_PX = 6
+_SEED_BLUR_PX = 1.0
+_SEED_SHARE = 0.88  # of the highest matte around, from where on a pixel is taken for pure product
+_SIMILAR_BYTES = 8.0
+_SMOOTHING_ROUNDS = 2
+_NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2))
+_LINK_VAR = 0.01  # how much alpha differs between neighbours of one colour
+_KNOWN_VAR = 1e-5
+_ROOM_PX = 32  # around the band, for samples and neighbours
+_SNAP = 1 / 255  # below what 8 bits can show, and above one less that, alpha is 0 and 1
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTreatment:
+    """How the product's edge is to be drawn.
+
+    tighten_px: pull the edge this far inwards, in photo pixels, fractions count; 0 or more.
+    """
+
+    tighten_px: float = 0.0
+
+
+AS_FOUND = EdgeTreatment()
+
+
+def refine_matte(image: NDArray[np.uint8], matte: Float, edge: EdgeTreatment = AS_FOUND) -> Float:
+    """Work alpha out again where the matte is unsure.
+
+    In a band along the edge (`trimap.make_trimap`) alpha comes from sampled product and background colours, weighed
+    against the given matte, then evened out between neighbours of the same colour. Where colours say nothing the given
+    matte stands. Outside of the band the result is exactly 0 or 1.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        matte: (H, W) float32 in [0, 1].
+        edge: what to do to the edge afterwards.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
+    trimap = make_trimap(matte)
+    refined = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
+    window = window_of(trimap == UNKNOWN, room_px=_ROOM_PX)
+    if window is not None:
+        refined[window] = _refine_band(image[window], matte[window], trimap[window])
+    if edge.tighten_px:
+        refined = tighten_matte(refined, edge.tighten_px)
+    return refined
+
+
+def _refine_band(image: NDArray[np.uint8], matte: Float, trimap: NDArray[np.uint8]) -> Float:
+    band = Band.where(trimap == UNKNOWN)
+    here = band.index
+    prior = matte.ravel()[here]
+    alpha = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
+    alpha.ravel()[here] = prior
+
+    blurred = cv2.GaussianBlur(matte, (0, 0), _SEED_BLUR_PX)
+    highest, lowest = _surroundings(blurred)
+    product = _seeds(trimap == PRODUCT, blurred, highest)
+    background = _seeds(trimap == BACKGROUND, 1 - blurred, 1 - lowest)
+    if product.any() and background.any():
+        change = (highest - lowest).ravel()[here]
+        prior_sd = np.clip(_PRIOR_SD * change / 0.5, _PRIOR_SD_FLAT, _PRIOR_SD)
+        own = image.reshape(-1, 3)[here]
+        mixed, variance = unmix(
+            srgb_to_linear(own),
+            sample_colours(image, product, band),
+            sample_colours(image, background, band),
+            _linear_noise(own),
+            prior,
+            prior_sd,
+        )
+        prior_var = np.clip(
+            _DISTRUST * _disagreement(mixed, variance, prior, change) * change**2, _PRIOR_SD_LEAST**2, prior_sd**2
+        )
+        precision = 1 / variance + 1 / prior_var
+        mixed = (mixed / variance + prior / prior_var) / precision
+        alpha.ravel()[here] = _even_out(image, band, alpha, mixed, 1 / precision)
+    alpha[alpha < _SNAP] = 0
+    alpha[alpha > 1 - _SNAP] = 1
+    return alpha
+
+
+def _surroundings(matte: Float) -> tuple[Float, Float]:
+    """Highest and lowest matte around each pixel."""
+    square = np.ones((2 * _SURROUNDINGS_PX + 1, 2 * _SURROUNDINGS_PX + 1), np.uint8)
+    return cv2.dilate(matte, square), cv2.erode(matte, square)
+
+
+def _disagreement(mixed: Float, variance: Float, prior: Float, change: Float) -> np.float32:
+    """Variance of the given matte, from how far it is from what the colours say where these are sure."""
+    sure = variance < _SURE_VAR
+    if np.count_nonzero(sure) < 16:
+        return np.float32(_PRIOR_SD**2)
+    gap = (mixed[sure] - prior[sure]) ** 2 - variance[sure]
+    return np.maximum(gap.mean(), 0) / np.maximum((change[sure] ** 2).mean(), 1e-3)
+
+
+def _seeds(known: Mask, share: Float, highest: Float) -> Mask:
+    """Pixels to take colours of one side from: the known ones, and the ridges of what is too thin to be known."""
+    ridge = (share >= _SEED_SHARE * highest) & (share > 0.5)
+    return known | ridge
+
+
+def _linear_noise(srgb: NDArray[np.uint8]) -> Float:
+    """Noise that is even in sRGB is not in linear light: the slope of the transfer curve at the pixel's brightness."""
+    brightness = srgb.mean(axis=1, dtype=np.float32) / 255
+    slope: Float = np.maximum(2.2 * brightness**1.2, 0.12)
+    return np.float32(_NOISE) * slope
+
+
+def _even_out(image: NDArray[np.uint8], band: Band, alpha: Float, mixed: Float, variance: Float) -> Float:
+    """Average every pixel's alpha with that of like-coloured neighbours, each by how sure it is."""
+    pixels = image.reshape(-1, 3)
+    flat = alpha.ravel().copy()
+    here = band.index
+    flat[here] = mixed
+    spread = np.full(flat.shape, _KNOWN_VAR, np.float32)
+    spread[here] = variance
+    own = pixels[here].astype(np.float32)
+    neighbours, weights = [], []
+    for step in _NEIGHBOURS:
+        beside = band.shifted(*step)
+        gap = pixels[beside].astype(np.float32) - own
+        likeness = np.exp(np.einsum("nc,nc->n", gap, gap) * (-0.5 / _SIMILAR_BYTES**2))
+        neighbours.append(beside)
+        weights.append(likeness / (spread[beside] + np.float32(_LINK_VAR)))
+    total = 1 / variance + np.add.reduce(weights)
+    for _ in range(_SMOOTHING_ROUNDS):
+        pull = mixed / variance
+        for beside, weight in zip(neighbours, weights, strict=True):
+            pull += weight * flat[beside]
+        flat[here] = pull / total
+    evened: Float = flat[here]
+    return evened
