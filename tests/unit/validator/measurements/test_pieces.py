@@ -29,3 +29,10 @@ def test_crumbs_are_no_pieces() -> None:
 
 def test_nothing_has_no_pieces() -> None:
     assert piece_count(np.zeros((5, 5), np.uint8)) == 0
+
+
+def test_a_large_canvas_is_seen_in_a_smaller_view() -> None:
+    product = np.zeros((3000, 2000), np.uint8)
+    product[100:1000, 100:1000] = 255
+    product[1100:2900, 100:1900] = 255
+    assert piece_count(product) == 2
