@@ -21,7 +21,7 @@ def denoise(light: Linear, albedo: Linear, normals: Linear, levels: int = 4, str
     brightness difference, between local means, that starts to count as an edge.
     """
     floor = np.maximum(albedo, np.float32(0.04))
-    shading = _without_fireflies(light / floor)
+    shading = _without_fireflies(np.asarray(light / floor, np.float32))
     guide = np.concatenate([albedo / np.float32(0.08), normals / np.float32(0.12)], axis=2)
     height, width = light.shape[:2]
     for level in range(levels):

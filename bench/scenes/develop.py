@@ -43,7 +43,7 @@ def develop(linear: NDArray[np.float32], look: Development, seed: int) -> NDArra
     noisy = exposed + grain * np.float32(look.noise) * np.sqrt(np.maximum(exposed, 0) + np.float32(0.02))
     tone = _tone(noisy)
     sharpened = tone + np.float32(0.35) * (tone - cv2.GaussianBlur(tone, (0, 0), 1.2))
-    return np.clip(np.rint(sharpened * 255), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(sharpened * 255), 0, 255), np.uint8)
 
 
 def save_photo(image: NDArray[np.uint8], path: Path, look: Development) -> None:

@@ -93,7 +93,7 @@ def grid(points: Floats, *, closed: bool = False) -> Mesh:
 
 
 def fillet(corners: ArrayLike, radii: ArrayLike, steps: int = 10) -> Floats:
-    """Round the inner corners of a polyline (N, D); ``radii`` (N,) says how far each rounding reaches along its sides."""
+    """Round the inner corners of a polyline (N, D); ``radii`` (N,) is how far each rounding reaches along its sides."""
     corner = np.asarray(corners, float)
     reach = np.broadcast_to(np.asarray(radii, float), (len(corner),))
     t = np.linspace(0, 1, steps)[:, None]
@@ -105,7 +105,8 @@ def fillet(corners: ArrayLike, radii: ArrayLike, steps: int = 10) -> Floats:
         pieces.append((1 - t) ** 2 * start + 2 * t * (1 - t) * here + t**2 * end)
     line = np.concatenate([*pieces, corner[-1:]])
     step = np.linalg.norm(np.diff(line, axis=0), axis=1)
-    return line[np.concatenate([[True], step > 1e-9])]
+    distinct: Floats = line[np.concatenate([[True], step > 1e-9])]
+    return distinct
 
 
 def smooth(corners: ArrayLike, rounds: int = 5) -> Floats:

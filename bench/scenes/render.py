@@ -115,7 +115,7 @@ def _accumulate(scene: dict[str, Any], spp: int, store: Path, progress: Progress
         with np.load(store) as saved:
             done, total = int(saved["passes"]), saved["total"]
     loaded = mi.load_dict(scene) if done < passes else None
-    progress(done, passes)
+    progress(min(done, passes), passes)
     while done < passes:
         picture = np.array(mi.render(loaded, spp=PASS_SPP, seed=done), np.float32)
         total = picture if done == 0 else total + picture
@@ -128,7 +128,7 @@ def _accumulate(scene: dict[str, Any], spp: int, store: Path, progress: Progress
 
 
 def render_photo(scene: Scene, width_px: int, height_px: int, spp: int, cache: Path, progress: Progress) -> Linear:
-    """Return the scene's linear light, float32 (H, W, 3), at least ``spp`` samples a pixel, Monte Carlo noise removed."""
+    """Return the scene's linear light, float32 (H, W, 3), of ``spp`` samples a pixel or more, denoised."""
     described: dict[str, Any] = {
         "type": "scene",
         "integrator": _PATH,

@@ -51,7 +51,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Development:
-    """How linear light becomes a JPEG: exposure in stops, red/blue gains of the white balance, lens and sensor faults."""
+    """How linear light becomes a JPEG: exposure in stops, (red, blue) white balance gains, lens and sensor faults."""
 
     exposure_ev: float = 0.0
     white_balance: tuple[float, float] = (1.0, 1.0)
@@ -134,8 +134,8 @@ def _mug_handle() -> Mesh:
 def mug() -> Scene:
     """A glazed mug with an open handle on an oak table, daylight from a window on the left, a painted wall behind."""
     turn = meshes.rotation("z", -24)
-    body = textures.glaze((2048, 4096), 11, (64, 112, 120), (196, 160, 126), waterline=0.0)
-    handle = textures.glaze((1024, 1024), 12, (64, 112, 120), (196, 160, 126), waterline=-1.0)
+    body = textures.glaze((2048, 4096), 11, (64, 112, 120))
+    handle = textures.glaze((1024, 1024), 12, (64, 112, 120))
     product = [
         Part(_mug_body().moved((0, 0, 0), turn), _plastic(_texture(body), 0.045)),
         Part(_mug_handle().moved((0, 0, 0), turn), _plastic(_texture(handle), 0.045)),
@@ -166,7 +166,7 @@ def bottle() -> Scene:
     turn = meshes.rotation("z", 9)
     depth = 0.72
     body = meshes.lathe(_bottle_profile(), segments=320, depth_scale=depth)
-    shell = np.array([[3.34, 1.7], [3.357, 1.71], [3.357, 12.29], [3.34, 12.3]])
+    shell = np.array([[3.335, 1.7], [3.372, 1.72], [3.372, 12.28], [3.335, 12.3]])
     label = meshes.lathe(shell, segments=240, arc_deg=(-168, -12), depth_scale=depth)
     cap_outline = [(0, 15.95), (1.86, 15.95), (1.9, 16.05), (1.86, 18.7), (1.6, 18.95), (0, 19.0)]
     cap_profile = meshes.fillet(cap_outline, [0, 0.06, 0.08, 0.22, 0.2, 0], steps=12)
@@ -221,14 +221,14 @@ def box() -> Scene:
     creases = -np.abs(textures.fractal((cells, cells), (5, 4), 78, octaves=2).astype(float))
     heights = rise**2 * (3 - 2 * rise) * (0.42 * folds + 0.9 * (creases + 0.8)) - 0.02
     cloth = meshes.height_field(extent, extent, np.where(reach < 9, np.minimum(heights, 0), heights))
-    weave = textures.gingham(4096, 8, 400, 9, (240, 233, 218), (196, 138, 66))
+    weave = textures.gingham(4096, 8, 560, 9, (240, 233, 218), (196, 138, 66))
     stage = [Part(cloth.moved((0, 18, 0), meshes.rotation("z", -14)), _matte(_texture(weave, 4.0)))]
     lights = [
         Light((-58, 20, 70), (0, 0, 5), (56, 56), (17, 17, 17.5), textures.softbox_light()),
-        Light((30, -80, 60), (0, 0, 8), (80, 60), (3.4, 3.2, 2.9)),
+        Light((40, -80, 60), (0, 0, 8), (80, 60), (5.2, 5.0, 4.6)),
     ]
-    camera = Camera((5, -62, 44), (0.2, 0, 7.9), 111, (0, -4, 10), f_number=28)
-    look = Development(exposure_ev=0.0, white_balance=(1.04, 0.95), vignetting=0.12, noise=0.005)
+    camera = Camera((5, -62, 44), (0.2, 0, 8.7), 111, (0, -4, 10), f_number=20)
+    look = Development(exposure_ev=0.0, white_balance=(1.04, 0.95), vignetting=0.12, noise=0.004)
     return Scene("box", 2400, 2400, product, stage, lights, (0.20, 0.20, 0.20), camera, look)
 
 

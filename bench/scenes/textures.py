@@ -77,20 +77,16 @@ def plaster(size: int, seed: int, colour: Colour, strength: float = 2.0) -> Imag
     return to_image(np.asarray(colour, np.float32) + strength * field[..., None])
 
 
-def glaze(size: tuple[int, int], seed: int, colour: Colour, clay: Colour, waterline: float) -> Image8:
-    """Return a speckled pottery glaze over bare clay below ``waterline`` (share of the height, from the bottom)."""
-    shape = size
-    up = np.linspace(1, 0, shape[0], dtype=np.float32)[:, None]
+def glaze(shape: tuple[int, int], seed: int, colour: Colour) -> Image8:
+    """Return a speckled pottery glaze, slightly uneven in tone."""
     body = np.asarray(colour, np.float32) + 4.5 * fractal(shape, (6, 8), seed)[..., None]
     rng = np.random.default_rng(seed)
     specks = np.zeros(shape, np.float32)
-    for _ in range(900):
-        x, y, radius = rng.integers(shape[1]), rng.integers(shape[0]), rng.gamma(1.6, 1.5)
-        cv2.circle(specks, (int(x), int(y)), int(np.clip(radius, 1, 9)), float(rng.uniform(0.3, 0.9)), -1, cv2.LINE_AA)
-    body = blend(body, (58, 44, 34), cv2.GaussianBlur(specks, (0, 0), 1.2))
-    raw = np.asarray(clay, np.float32) + 5 * fractal(shape, (40, 60), seed + 9, octaves=4)[..., None]
-    edge = waterline + 0.012 * noise(shape, (1, 14), seed + 5)
-    return to_image(blend(raw, body, (up - edge) / 0.004 + 0.5))
+    for _ in range(1400):
+        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+        radius = int(np.clip(rng.gamma(1.6, 1.5), 1, 9))
+        cv2.circle(specks, centre, radius, float(rng.uniform(0.3, 0.9)), -1, cv2.LINE_AA)
+    return to_image(blend(body, (58, 44, 34), cv2.GaussianBlur(specks, (0, 0), 1.2)))
 
 
 def gingham(size: int, checks: int, yarns: int, seed: int, ground: Colour, dye: Colour) -> Image8:
@@ -104,11 +100,11 @@ def gingham(size: int, checks: int, yarns: int, seed: int, ground: Colour, dye: 
     warp = np.abs(np.sin(np.pi * yarns * x))
     weft = np.abs(np.sin(np.pi * yarns * y))
     over = np.sin(np.pi * yarns * x + np.pi / 2) * np.sin(np.pi * yarns * y + np.pi / 2) > 0
-    share = np.where(over, stripe_x, stripe_y) * 0.55 + (stripe_x + stripe_y) * 0.225
+    share = np.where(over, stripe_x, stripe_y) * 0.2 + (stripe_x + stripe_y) * 0.4
     relief = np.where(over, warp * (0.6 + 0.4 * weft), weft * (0.6 + 0.4 * warp))
     slub = noise((size, size), (yarns, 12), seed + 1) + noise((size, size), (12, yarns), seed + 2)
     picture = blend(ground, dye, np.asarray(share, np.float32))
-    return to_image(picture * (0.84 + 0.16 * relief + 0.015 * slub)[..., None])
+    return to_image(picture * (0.90 + 0.10 * relief + 0.012 * slub)[..., None])
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -237,7 +233,7 @@ def carton_side(width: int, height: int, seed: int = 7) -> Image8:
         "Sunset mode",
         "8 h on one charge",
         "Linen shade",
-        "14 cm wide, 21 cm tall",
+        "14 x 21 cm",
         "5 V  2 A",
         "IP20",
     ]
