@@ -42,7 +42,7 @@ _STYLE: dict[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
-app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=False, **_STYLE)
+app = typer.Typer(name="packshot", cls=_Commands, add_completion=False, pretty_exceptions_enable=False, **_STYLE)
 app.command("fix", no_args_is_help=True)(fix)
 app.command("cutout", no_args_is_help=True)(cutout)
 app.command("check", no_args_is_help=True)(check)

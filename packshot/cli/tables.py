@@ -219,7 +219,7 @@ def _required(rule: Rule, as_of: datetime.date) -> Text:
 
 
 def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
+    return Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
 
 
 def _several_marketplaces(rows: Iterable[tuple[str, Outcome]]) -> bool:

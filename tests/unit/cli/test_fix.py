@@ -1,4 +1,8 @@
 import json
+import signal
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from packshot.v1.packshot_pb2 import (
 )
 from packshot.v1.report_pb2 import Report
 from tests.helpers.scripted_gateway import ScriptedGateway, make_report, serving
+from tests.helpers.waiting import wait_until
 from tests.unit.cli.conftest import Run
 
 SCHEMA = json.loads(Path(packshot.report.__file__).with_name("report.schema.json").read_text())
@@ -211,6 +216,28 @@ class TestServer:
         result = CliRunner().invoke(app, ["fix", "photos/mug.jpg", "-o", "out", "--tls"])
         assert result.exit_code == 2
         assert "--tls needs --server" in result.stderr
+
+
+def test_ctrl_c_ends_it_and_leaves_only_whole_files(photos: Path, gateway: ScriptedGateway) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow() -> Report:
+        asked.set()
+        answered.wait(30)
+        return make_report()
+
+    gateway.outcomes = {b"mug": slow}
+    with serving(gateway) as address:
+        command = [sys.executable, "-m", "packshot.cli.main", "fix", "photos/mug.jpg", "photos/box.jpg", "-o", "out"]
+        process = subprocess.Popen([*command, "--server", address], stderr=subprocess.PIPE, text=True)
+        assert asked.wait(30)
+        wait_until(lambda: Path("out/box.jpg").exists())
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=10)
+        answered.set()
+    assert process.returncode == 130
+    assert stderr == "✗ interrupted; files already written are whole\n"
+    assert set(_files("out")) == {"box.jpg"}
 
 
 def _files(folder: str) -> dict[str, bytes]:
