@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -47,13 +47,36 @@ class Service:
     stopping: Callable[[], None] | None = None
 
 
+class _Health(health.aio.HealthServicer):
+    """Health whose watchers are let go at the stop: they never end by themselves and would use up all its grace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopping = asyncio.Event()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        watching = asyncio.create_task(super().Watch(request, context))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            stopping.cancel()
+            await asyncio.gather(watching, stopping, return_exceptions=True)
+        await context.write(health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING))
+
+    def let_go(self) -> None:
+        """Watchers are told NOT_SERVING a last time."""
+        self._stopping.set()
+
+
 class Server:
     """A service on its own gRPC server, with health and (by setting) reflection."""
 
     def __init__(self, service: Service, settings: ServerSettings) -> None:
         self._service = service
         self._settings = settings
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
         self._server = grpc.aio.server(
             interceptors=[Calls(), *service.interceptors, Requests(settings.default_deadline_ms)],
             options=[
@@ -94,6 +117,7 @@ class Server:
     async def stop(self) -> None:
         """Says NOT_SERVING, refuses new calls, waits for running ones within the grace period, cleans up."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health.let_go()
         log.info("stopping", grace_s=self._settings.grace_s)
         if self._service.stopping is not None:
             self._service.stopping()

@@ -1,0 +1,192 @@
+"""How a service starts, says how it is, and stops: in this process, and as a process of its own."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from packshot.v1 import segmenter_pb2_grpc
+from packshot.v1.segmenter_pb2 import SegmentImageRequest
+from services.common.server import Server, StartError
+from tests.helpers.gateway import eventually, failure
+from tests.helpers.tiny_service import Tiny, TinySettings, create, running_tiny
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+NAME = "packshot.v1.SegmenterService"
+REPOSITORY = Path(__file__).parents[3]
+
+
+def health(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
+
+
+class TestStart:
+    @pytest.mark.parametrize("service", ["", NAME])
+    async def test_a_started_service_says_serving(self, service: str) -> None:
+        async with running_tiny() as tiny:
+            response = await health(tiny.channel).Check(health_pb2.HealthCheckRequest(service=service))
+            assert response.status == SERVING
+
+    async def test_port_0_is_any_free_port(self) -> None:
+        async with running_tiny(LISTEN="127.0.0.1:0") as tiny:
+            assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d+", tiny.server.address)
+
+    async def test_a_unix_socket_works_like_a_port(self, tmp_path: Path) -> None:
+        async with running_tiny(LISTEN=f"unix:{tmp_path}/s") as tiny:
+            await tiny.ask("hello")
+
+    async def test_a_port_in_use_stops_the_start(self) -> None:
+        async with running_tiny() as tiny:
+            settings = TinySettings(listen=tiny.server.address)
+            second = Server(create(settings), settings)
+            with pytest.raises(StartError, match=f"cannot listen on {tiny.server.address}"):
+                await second.start()
+            await second.stop()
+
+    @pytest.mark.parametrize(("setting", "found"), [("true", True), ("false", False)])
+    async def test_reflection_is_there_by_setting(self, setting: str, found: bool) -> None:
+        async with running_tiny(REFLECTION=setting) as tiny:
+            stub: Any = reflection_pb2_grpc.ServerReflectionStub(tiny.channel)  # type: ignore[arg-type]
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            try:
+                names = [
+                    service.name
+                    async for response in stub.ServerReflectionInfo(iter([request]))
+                    for service in response.list_services_response.service
+                ]
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+                names = []
+        assert (NAME in names) is found
+
+
+class TestLimits:
+    async def test_a_message_above_the_limit_is_refused_and_the_service_lives(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.common.server.MAX_MESSAGE_BYTES", 2**20)
+        async with running_tiny() as tiny:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await tiny.ask("x" * (2**20 + 1))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            await tiny.ask("hello")
+
+    async def test_health_answers_while_all_workers_are_busy(self) -> None:
+        async with running_tiny(WORKERS="1", QUEUE_SIZE="1") as tiny:
+            busy = [asyncio.create_task(tiny.ask("sleep:0.5")) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            error = await failure(tiny.ask("sleep:0.5"))
+            assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+            assert error.retry_after_s is not None
+            response = await health(tiny.channel).Check(health_pb2.HealthCheckRequest(), timeout=0.4)
+            assert response.status == SERVING
+            assert not any(call.done() for call in busy)
+            await asyncio.gather(*busy)
+
+
+class TestStop:
+    async def test_a_stopping_service_says_so_and_finishes_what_runs(self) -> None:
+        async with running_tiny() as tiny:
+            states: list[int] = []
+            watching = asyncio.create_task(_watch(tiny, states))
+            await eventually(lambda: states == [SERVING])
+            call = asyncio.create_task(tiny.ask("sleep:0.4"))
+            await asyncio.sleep(0.1)
+            stopping = asyncio.create_task(tiny.server.stop())
+            await eventually(lambda: states == [SERVING, NOT_SERVING])
+            await call
+            await watching
+            async with asyncio.timeout(5):
+                await stopping
+
+    async def test_the_grace_period_has_an_end(self) -> None:
+        async with running_tiny(GRACE_S="0.2") as tiny:
+            call = asyncio.create_task(tiny.ask("wait:30"))
+            await asyncio.sleep(0.1)
+            async with asyncio.timeout(5):
+                await tiny.server.stop()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+
+
+async def _watch(tiny: Tiny, states: list[int]) -> None:
+    async for response in health(tiny.channel).Watch(health_pb2.HealthCheckRequest(service=NAME)):
+        if response.status not in states:
+            states.append(response.status)
+
+
+class TestProcess:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_during_a_call_lets_it_finish(self, number: signal.Signals) -> None:
+        with process() as (running, address), grpc.insecure_channel(address) as channel:
+            stub = segmenter_pb2_grpc.SegmenterServiceStub(channel)
+            call = stub.SegmentImage.future(SegmentImageRequest(photo=b"sleep:1"), timeout=20)
+            time.sleep(0.3)
+            running.send_signal(number)
+            call.result()
+            assert running.wait(20) == 0
+
+    def test_a_wrong_setting_is_named(self) -> None:
+        done = start_and_end(TINY_WORKERS="many", TINY_LOG_LEVEL="loud")
+        assert done.returncode == 2
+        assert "TINY_WORKERS: Input should be a valid integer" in done.stderr
+        assert "TINY_LOG_LEVEL: " in done.stderr
+        assert "(got 'loud')" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_a_port_in_use_is_named(self) -> None:
+        with process() as (_, address):
+            done = start_and_end(TINY_LISTEN=address)
+        assert done.returncode == 2
+        assert f"cannot start: cannot listen on {address}" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_settings_that_do_not_fit_together_are_explained(self) -> None:
+        done = start_and_end("services.gateway", GATEWAY_LISTEN="0.0.0.0:0", GATEWAY_AUTH="off")
+        assert done.returncode == 2
+        assert done.stderr.startswith("auth=off is for loopback only")
+
+
+@contextmanager
+def process(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The tiny service as a process, and its address."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tests.helpers.tiny_service"],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert running.stderr is not None
+        serving = running.stderr.readline()
+        found = re.search(r'"address": "([^"]+)"', serving)
+        assert found, serving + running.stderr.read()
+        yield running, found[1]
+    finally:
+        running.terminate()
+        running.communicate(timeout=20)
+
+
+def start_and_end(module: str = "tests.helpers.tiny_service", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
