@@ -188,9 +188,12 @@ def _hold_or_any(port: int, held: ExitStack) -> int:
 def _listener(console: Console, log_dir: Path | None) -> Iterator[Listener]:
     """Where the children's lines go: to the terminal with their names, or to files."""
     if log_dir is None:
-        yield lambda name, line: console.print(
-            Text.assemble((f"{name:<10} │ ", _STYLES.get(name, "")), line), soft_wrap=True
-        )
+
+        def show(name: str, line: str) -> None:
+            if name != "nats" or "[INF]" not in line:  # its banner fills a screen
+                console.print(Text.assemble((f"{name:<10} │ ", _STYLES.get(name, "")), line), soft_wrap=True)
+
+        yield show
         return
     try:
         log_dir.mkdir(parents=True, exist_ok=True)

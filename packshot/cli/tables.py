@@ -1,6 +1,7 @@
 """Reports as tables people like to read."""
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -267,7 +268,9 @@ def _advice(rule: RuleResult) -> str:
 
 
 def _with_unit(value: str, unit: str) -> str:
-    return f"{value} {unit}" if value and unit in _SHOWN_UNITS and not value.endswith(unit) else value
+    """ "≤ 10,000,000 bytes" for "≤ 10000000" and "bytes"."""
+    grouped = re.sub(r"(?<![\d.])\d{5,}", lambda digits: f"{int(digits[0]):,}", value)
+    return f"{grouped} {unit}" if value and unit in _SHOWN_UNITS else grouped
 
 
 def _urgency(rule: RuleResult) -> int:

@@ -117,8 +117,8 @@ class PackshotClient:
     ) -> Iterator[tuple[str, Answer]]:
         """Many photos over one stream; yields (item id, answer or error) as they finish, in any order.
 
-        A photo that fails does not stop the others. A stream that breaks after its first answer is opened
-        again and the unanswered photos are sent once more.
+        A photo that fails does not stop the others. A stream that breaks, e.g. because the gateway is
+        replaced, is opened again and the unanswered photos are sent once more.
 
         Args:
             photos: (item id, photo) pairs; taken only as fast as answers come. The ids are yours, unique
@@ -237,9 +237,10 @@ class PackshotClient:
                 try:
                     with self._errors():
                         response = stream.receive(timeout_s, self._address)
-                except errors.UnavailableError:
+                except errors.UnavailableError as error:
                     breaks += 1
-                    if not answered or breaks > MAX_BREAKS:
+                    nobody_there = error.reason == "SERVER_UNREACHABLE" and not answered
+                    if nobody_there or breaks > MAX_BREAKS:
                         raise
                     stream.close()
                     time.sleep(next_try_s(breaks))

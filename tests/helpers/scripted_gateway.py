@@ -140,7 +140,7 @@ class ScriptedGateway(PackshotServiceServicer):
             self.requests.append(request)
         if self.unavailable:
             self.unavailable -= 1
-            context.abort(grpc.StatusCode.UNAVAILABLE, "starting up")
+            _abort(context, ServiceError(grpc.StatusCode.UNAVAILABLE, "STOPPING", "this gateway stops"))
         keys = [value for name, value in context.invocation_metadata() if name == "x-api-key"]
         if self.api_key is not None and keys != [self.api_key]:
             error = ServiceError(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", "the API key is not known")

@@ -169,7 +169,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="api_key"):
             PackshotClient("127.0.0.1:1", api_key=key)
 
-    def test_a_call_is_repeated_while_the_gateway_starts(
+    def test_a_call_is_repeated_while_the_gateway_is_replaced(
         self, client: PackshotClient, gateway: ScriptedGateway
     ) -> None:
         gateway.unavailable = 2
@@ -241,6 +241,13 @@ class TestProcessMany:
         assert sorted(outcomes) == ["0", "1", "2", "3", "4"]
         assert all(isinstance(outcome, ProcessImageResponse) for outcome in outcomes.values())
         assert gateway.streams == 3
+
+    def test_a_gateway_that_is_being_replaced_is_waited_for(
+        self, client: PackshotClient, gateway: ScriptedGateway
+    ) -> None:
+        gateway.unavailable = 5  # one more than gRPC itself tries
+        ((_, outcome),) = client.process_many([("mug", b"mug")])
+        assert isinstance(outcome, ProcessImageResponse)
 
     def test_a_stream_that_never_works_is_given_up(self) -> None:
         with PackshotClient("127.0.0.1:1") as client, pytest.raises(UnavailableError) as caught:
