@@ -108,7 +108,7 @@ def _from_rpc_error(error: grpc.RpcError, address: str) -> PackshotError:
         why = details.rsplit(": ", 1)[-1].rstrip(".])")
         return UnavailableError(code, "SERVER_UNREACHABLE", f"no answer from {address} ({why})")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return no_answer_in_time(address)
+        return no_answer_in_time()
     return _class_of(code)(code, code.name, details)
 
 
@@ -135,11 +135,10 @@ def from_status(status: status_pb2.Status, file: str | None = None) -> PackshotE
     )
 
 
-def no_answer_in_time(address: str) -> DeadlineExceededError:
+def no_answer_in_time() -> DeadlineExceededError:
     """The timeout passed on our side."""
-    return DeadlineExceededError(
-        grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", f"no answer from {address} within the timeout"
-    )
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    return DeadlineExceededError(code, "DEADLINE_EXCEEDED", "no answer within the timeout")
 
 
 def _class_of(code: grpc.StatusCode) -> type[PackshotError]:

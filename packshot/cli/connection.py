@@ -62,5 +62,6 @@ class Connection:
                 try:
                     stack = running.enter_context(LocalStack(proposers, self.models_dir))
                 except StartError as error:
-                    raise CommandError(f"cannot start: {error}") from error
+                    cure = "Say where the models' files are with --models-dir." if self.models else ""
+                    raise CommandError(f"cannot start: {error}", cure=cure) from error
             yield stack.address

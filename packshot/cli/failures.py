@@ -51,12 +51,11 @@ _OPTION_OF_FIELD: Final = {
     "as_of_date": "--as-of",
 }
 
+# Only where the server's message does not say it already.
 _CURES: Final = {
     "SERVER_UNREACHABLE": "Is the gateway running there? `packshot serve` starts one on this machine; without --server"
     " the command works by itself.",
-    "PHOTO_NOT_AN_IMAGE": "Give a JPEG, PNG, WebP, TIFF, HEIC, AVIF, GIF or BMP file.",
     "PHOTO_EMPTY": "The file is empty: copy it again from the camera or the original.",
-    "PHOTO_TRUNCATED": "Part of the file is missing: copy it again from the camera or the original.",
     "PHOTO_UNREADABLE": "Check that the file is there and that you may read it.",
     "PHOTO_TOO_LARGE": "Save it with fewer pixels or a lower quality and try again.",
     "PHOTO_TOO_MANY_PIXELS": "Save it with fewer pixels and try again.",

@@ -71,7 +71,7 @@ class Stream:
             ) from None
         except grpc.RpcError:
             if timed_out.is_set():
-                raise no_answer_in_time(address) from None
+                raise no_answer_in_time() from None
             raise
         finally:
             timer.cancel()

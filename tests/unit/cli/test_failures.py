@@ -49,7 +49,7 @@ def test_a_wrong_photo_needs_no_field() -> None:
         (UnauthenticatedError(CODE, "API_KEY_INVALID", "m"), "PACKSHOT_API_KEY"),
         (DeadlineExceededError(CODE, "DEADLINE_EXCEEDED", "m"), "--timeout"),
         (ResourceExhaustedError(CODE, "OVERLOADED", "m", retry_after_s=1.5), "in 1.5 s"),
-        (InvalidArgumentError(CODE, "PHOTO_NOT_AN_IMAGE", "m"), "JPEG, PNG"),
+        (InvalidArgumentError(CODE, "PHOTO_EMPTY", "m"), "copy it again"),
         (InvalidArgumentError(CODE, "UNKNOWN_CATEGORY", "m"), "packshot rules list"),
     ],
 )
