@@ -2,19 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
+from services.common import topology
 from services.common.server import StartError
-from services.common.topology import Stream
 
 log = structlog.get_logger()
-
-_CONNECT_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Bus:
         queue_size: Events that may wait.
     """
 
-    def __init__(self, nats_url: str, stream: Stream, queue_size: int = 10_000) -> None:
+    def __init__(self, nats_url: str, stream: topology.Stream, queue_size: int = 10_000) -> None:
         self._url = nats_url
         self._stream = stream
         self._queue: asyncio.Queue[_Message] = asyncio.Queue(queue_size)
@@ -48,8 +45,14 @@ class Bus:
         client = Client()
         try:
             # The client itself would go on trying for ever, at the start too.
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                await client.connect(self._url, max_reconnect_attempts=-1, error_cb=_log_error, name="packshot-gateway")
+            async with asyncio.timeout(topology.CONNECT_TIMEOUT_S):
+                await client.connect(
+                    self._url,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.5,
+                    error_cb=_log_error,
+                    name="packshot-gateway",
+                )
                 await client.jetstream().stream_info(self._stream.name)
         except NotFoundError:
             await client.close()
@@ -95,7 +98,7 @@ class Bus:
             while True:
                 try:
                     headers = {"Nats-Msg-Id": message.message_id}
-                    await jetstream.publish(message.subject, message.payload, timeout=5, headers=headers)
+                    await jetstream.publish(message.subject, message.payload, timeout=2, headers=headers)
                     break
                 except (NatsError, OSError, TimeoutError) as error:
                     log.warning("event not acknowledged, trying again", subject=message.subject, error=repr(error))

@@ -11,12 +11,15 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-import nats
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 SUBJECT_PREFIX: Final = "packshot.v1"
+
+CONNECT_TIMEOUT_S: Final = 5.0
+"""How long to wait for NATS at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,15 @@ async def apply(nats_url: str) -> list[str]:
     """Creates or updates every stream; returns a line about each.
 
     Raises:
-        nats.errors.Error: The server cannot be reached, or has no JetStream.
+        nats.errors.Error: The server has no JetStream.
+        OSError, TimeoutError: It cannot be reached.
     """
-    client = await nats.connect(nats_url, connect_timeout=5, max_reconnect_attempts=0, allow_reconnect=False)
+    client = Client()
     lines = []
     try:
+        # The client itself would go on trying for ever.
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await client.connect(nats_url, error_cb=_ignore)
         jetstream = client.jetstream()
         for stream in STREAMS:
             config = StreamConfig(
@@ -79,16 +86,18 @@ async def apply(nats_url: str) -> list[str]:
     return lines
 
 
+async def _ignore(error: Exception) -> None:
+    """What fails comes back as an exception; nats-py would print it with its traceback as well."""
+
+
 def main() -> int:
     """Applies the table; 0 when done, 1 when NATS does not answer."""
-    parser = argparse.ArgumentParser(
-        prog="python -m services.common.topology", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m services.common.topology", description=__doc__.split("\n")[0])
     parser.add_argument("--nats-url", required=True, help="e.g. nats://127.0.0.1:4222")
     arguments = parser.parse_args()
     try:
         lines = asyncio.run(apply(arguments.nats_url))
-    except (NatsError, OSError) as error:
+    except (NatsError, OSError, TimeoutError) as error:
         print(f"cannot apply the topology at {arguments.nats_url}: {error!r}", file=sys.stderr)  # noqa: T201
         return 1
     print("\n".join(lines))  # noqa: T201
