@@ -1,0 +1,216 @@
+"""A proposal that needs no weights.
+
+Several simple explanations of the photo compete: what stands out from the frame's border, what two colour models
+separate, what fills the middle, what a smooth backdrop does not explain. Each is brought to a clean outline by a graph cut
+at a small size and judged by how well its outline lies on edges, how it sits in the frame and how far the others
+agree. The winner is cut once more, along its outline, at the working size.
+
+References
+----------
+Rother, Kolmogorov and Blake, "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", SIGGRAPH 2004.
+Carreira and Sminchisescu, "CPMC: Automatic Object Segmentation Using Constrained Parametric Min-Cuts", PAMI 34(7),
+2012: many cuts from different seeds, ranked by properties of the shapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.segmenter.background import Background, describe_background, rim
+from services.segmenter.color_model import palette, separate
+from services.segmenter.masks import grow, resize, scale_roi, shrink, soft_iou, to_lab, without_fragments, working_size
+from services.segmenter.plain_background import PlainSeparation, separate_plain
+from services.segmenter.proposal import Proposal, Roi
+from services.segmenter.saliency import saliency
+from services.segmenter.superpixels import Superpixels, gradient_magnitude, superpixels
+
+_HYPOTHESIS_SIDE_PX = 192
+_WORKING_SIDE_PX = 320
+_REGIONS = 300
+_CENTRE_SIGMA = 0.33  # share of the frame
+_ELLIPSE_SIGMA = 0.3
+_CUT_ROUNDS = 3
+_BAND_SHARE = 0.02  # of the longest side, on either side of the outline
+_MIN_FRAGMENT_SHARE = 0.15  # of the largest piece
+_MIN_PRODUCT_SHARE = 0.0008  # of the frame
+_MIN_CONTRAST_DELTA_E = 2.5  # a frame that varies less than this holds nothing to see
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One explanation of the photo: bool (H, W) at the hypotheses' size."""
+
+    name: str
+    mask: NDArray[np.bool_]
+
+
+class ClassicalProposer:
+    """Proposes a matte from the photo alone. Stateless and deterministic.
+
+    The confidence of its proposal is its self-consistency: the mean overlap (IoU) of the winning hypothesis with
+    the two that rank next.
+    """
+
+    name = "classical"
+
+    def propose(self, image: NDArray[np.uint8], roi: Roi | None = None) -> Proposal:
+        small = resize(image, *working_size(*image.shape[:2], _HYPOTHESIS_SIDE_PX))
+        lab = to_lab(small)
+        height, width = lab.shape[:2]
+        outside = rim(height, width, scale_roi(roi, image.shape[:2], (height, width)))
+        background = describe_background(lab, outside)
+        if _is_featureless(lab):
+            return Proposal(self.name, np.zeros((height, width), np.float32), 0.0)
+
+        plain = separate_plain(lab, background, outside) if background.is_plain else None
+        ranked = _rank(_hypotheses(small, lab, outside, plain), lab)
+        if not ranked:
+            return Proposal(self.name, np.zeros((height, width), np.float32), 0.0)
+        winner = ranked[0]
+        consistency = _consistency(ranked)
+        matte = self._cut_at_working_size(image, roi, winner.mask, background)
+        return Proposal(self.name, matte, consistency)
+
+    def _cut_at_working_size(
+        self, image: NDArray[np.uint8], roi: Roi | None, mask: NDArray[np.bool_], background: Background
+    ) -> NDArray[np.float32]:
+        work = resize(image, *working_size(*image.shape[:2], _WORKING_SIDE_PX))
+        height, width = work.shape[:2]
+        outside = rim(height, width, scale_roi(roi, image.shape[:2], (height, width)))
+        product = resize(mask.astype(np.float32), height, width) >= 0.5
+        band = max(2, round(_BAND_SHARE * max(height, width)))
+        trimap = np.where(product, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        trimap[shrink(product, band)] = cv2.GC_FGD
+        trimap[~grow(product, band)] = cv2.GC_BGD
+        if background.is_plain:
+            plain = separate_plain(to_lab(work), background, outside)
+            sure = shrink(plain.background, 1) | shrink(plain.holes, 1)
+            trimap[sure & ~shrink(product, 2 * band)] = cv2.GC_BGD
+            trimap[shrink(plain.holes, 1)] = cv2.GC_BGD
+        trimap[outside] = cv2.GC_BGD
+        cut = _grab_cut(work, trimap, rounds=2)
+        return without_fragments(cut, _MIN_FRAGMENT_SHARE).astype(np.float32)
+
+
+def _is_featureless(lab: NDArray[np.float32]) -> bool:
+    return float(np.linalg.norm(lab - np.median(lab, axis=(0, 1)), axis=2).max()) < _MIN_CONTRAST_DELTA_E
+
+
+def _hypotheses(
+    image: NDArray[np.uint8],
+    lab: NDArray[np.float32],
+    outside: NDArray[np.bool_],
+    plain: PlainSeparation | None,
+) -> list[Hypothesis]:
+    """Explanations of the photo at the hypotheses' size, each after a graph cut."""
+    height, width = lab.shape[:2]
+    regions = superpixels(to_lab(cv2.bilateralFilter(image, 5, 25, 5)), _REGIONS)
+    salient = saliency(regions, outside)
+    salient_px = regions.paint(salient)
+    threshold = _otsu(salient_px)
+    ellipse = _centred(height, width)
+    starts = {
+        "salient": _seeds(salient_px, threshold, outside),
+        "salient-wide": _seeds(salient_px, 0.7 * threshold, outside),
+        "colors": _seeds(0.1 + 0.8 * _separated(regions, lab, salient, outside), 0.5, outside),
+        "centre": _seeds(ellipse, 0.6, outside),
+    }
+    if plain is not None and plain.product.any():
+        seeds = np.where(plain.product, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        seeds[shrink(plain.product, 5)] = cv2.GC_FGD
+        seeds[shrink(plain.background, 1) | outside] = cv2.GC_BGD
+        starts["field"] = seeds
+    found = []
+    for name, seeds in starts.items():
+        mask = without_fragments(_grab_cut(image, seeds, _CUT_ROUNDS), _MIN_FRAGMENT_SHARE)
+        if _MIN_PRODUCT_SHARE <= mask.mean() <= 0.95:
+            found.append(Hypothesis(name, mask))
+    return found
+
+
+def _separated(
+    regions: Superpixels,
+    lab: NDArray[np.float32],
+    salient: NDArray[np.float32],
+    outside: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Product probability (H, W) by two colour models that start from what is salient and central."""
+    centred = np.exp(-((regions.positions - 0.5) ** 2).sum(axis=1) / (2 * _CENTRE_SIGMA**2))
+    start = salient * centred
+    start = start / max(float(start.max()), 1e-6)
+    threshold = _otsu(regions.paint(start))
+    start = 1 / (1 + np.exp(-8 * (start - threshold) / max(threshold, 0.1)))
+    prior = 2 * (centred - 0.5) + 1.5 * (start - 0.5)
+    held = regions.share_of(outside) > 0.25
+    return regions.paint(separate(regions, palette(lab), lab, start, prior, held))
+
+
+def _centred(height: int, width: int) -> NDArray[np.float32]:
+    rows = ((np.arange(height) + 0.5) / height - 0.5)[:, None] / _ELLIPSE_SIGMA
+    cols = ((np.arange(width) + 0.5) / width - 0.5)[None, :] / _ELLIPSE_SIGMA
+    return np.exp(-(rows**2 + cols**2) / 2).astype(np.float32)
+
+
+def _otsu(values: NDArray[np.float32]) -> float:
+    bytes_ = (np.clip(values, 0, 1) * 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(bytes_, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return float(threshold) / 255
+
+
+def _seeds(probability: NDArray[np.float32], threshold: float, outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """GrabCut's labels: probable product above the threshold, probable background below, sure where far below."""
+    seeds = np.where(probability >= threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[(probability < 0.1 * threshold) | outside] = cv2.GC_BGD
+    return seeds
+
+
+def _grab_cut(image: NDArray[np.uint8], seeds: NDArray[np.uint8], rounds: int) -> NDArray[np.bool_]:
+    """Product mask (H, W). With too few seeds of a side for its colour model, the seeds are the answer."""
+    product = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+    if min(np.count_nonzero(product), np.count_nonzero(~product)) < 8:
+        return product
+    labels = seeds.copy()
+    cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's generator, which is one per thread
+    cv2.grabCut(image, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+
+
+def _rank(hypotheses: list[Hypothesis], lab: NDArray[np.float32]) -> list[Hypothesis]:
+    """Best first. The weights are a least-squares fit, rounded, of the true IoU on composites made for tuning."""
+    gradient = gradient_magnitude(lab)
+    order = np.sort(gradient.ravel())
+
+    def score(hypothesis: Hypothesis) -> float:
+        mask = hypothesis.mask
+        outline = mask & ~shrink(mask, 1)
+        edge_rank = float(np.searchsorted(order, gradient[outline]).mean()) / order.size
+        rows, cols = np.nonzero(mask)
+        off_centre = float(np.hypot(rows.mean() / mask.shape[0] - 0.5, cols.mean() / mask.shape[1] - 0.5))
+        hull = cv2.convexHull(np.stack([cols, rows], axis=1).astype(np.int32))
+        solidity = mask.sum() / max(cv2.contourArea(hull) + len(hull), 1.0)
+        support = float(np.mean([_overlap(mask, other.mask) for other in hypotheses if other is not hypothesis] or [0]))
+        return (
+            1.3 * edge_rank
+            - 2.2 * off_centre
+            + 0.3 * min(solidity, 1.0)
+            + 0.6 * support
+            + 0.5 * float(np.sqrt(mask.mean()))
+            + 0.07 * (hypothesis.name == "field")
+        )
+
+    return sorted(hypotheses, key=score, reverse=True)
+
+
+def _consistency(ranked: list[Hypothesis]) -> float:
+    rivals = ranked[1:3]
+    if not rivals:
+        return 0.5  # nothing to compare with: neither confirmed nor contradicted
+    return float(np.mean([_overlap(ranked[0].mask, rival.mask) for rival in rivals]))
+
+
+def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return soft_iou(one.astype(np.float32), other.astype(np.float32))

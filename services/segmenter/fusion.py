@@ -1,0 +1,114 @@
+"""One matte out of several proposals, by how far they agree.
+
+The rule, in order:
+
+1. A single proposal is taken as it is. Its confidence is the agreement.
+2. Several learned proposals become their mean, weighted by confidence; then that one meets the classical one.
+3. On a plain background the fitted field sees whatever differs from it. Where the learned proposal lies within the
+   classical one and the classical one is consistent, the classical one wins: it only adds what the field cannot
+   explain.
+4. Where both see the same thing (overlap of at least `_SAME`) on a plain background, the classical outline, which the
+   field makes exact, wins near the edge; away from it the learned proposal decides.
+5. Everywhere else the learned proposal decides, unless it sees nothing decided at all and the classical one is
+   consistent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.segmenter.background import Background
+from services.segmenter.masks import grow, resize, soft_iou
+from services.segmenter.proposal import Proposal
+
+_SAME = 0.85
+_WITHIN = 0.9  # share of the learned product that the classical one must cover
+_CONSISTENT = 0.8
+_UNDECIDED = 0.2
+_EDGE_SHARE = 0.015  # of the longest side
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Attributes:
+    matte: float32 (h, w) in [0, 1].
+    agreement: mean soft IoU between the proposals; of a single one, its confidence. In [0, 1].
+    weights: one per proposal, in their order, summing to 1: how much of the matte is theirs.
+    """
+
+    matte: NDArray[np.float32]
+    agreement: float
+    weights: tuple[float, ...]
+
+
+def fuse(proposals: Sequence[Proposal], background: Background, classical_name: str = "classical") -> Fusion:
+    """Fuse proposals; see the module for the rule.
+
+    Raises:
+        ValueError: when there is no proposal.
+    """
+    if not proposals:
+        raise ValueError("no proposals to fuse; configure at least one proposer")
+    if len(proposals) == 1:
+        return Fusion(proposals[0].matte, _agreement(proposals[0]), (1.0,))
+
+    height, width = max((p.matte.shape for p in proposals), key=lambda shape: shape[0] * shape[1])
+    mattes = [resize(p.matte, height, width) for p in proposals]
+    learned = [i for i, p in enumerate(proposals) if p.name != classical_name]
+    classical = [i for i, p in enumerate(proposals) if p.name == classical_name]
+    agreement = float(
+        np.mean([soft_iou(mattes[i], mattes[j]) for i in range(len(mattes)) for j in range(i + 1, len(mattes))])
+    )
+    learned_weights = _learned_weights(proposals, learned)
+    learned_matte = sum((learned_weights[i] * mattes[i] for i in learned), np.zeros((height, width), np.float32))
+    weights = [learned_weights.get(i, 0.0) for i in range(len(proposals))]
+    if not classical:
+        return Fusion(learned_matte.astype(np.float32), agreement, tuple(weights))
+
+    own = classical[0]
+    matte, classical_weight = _meet(
+        learned_matte, max(proposals[i].confidence for i in learned), proposals[own], mattes[own], background
+    )
+    weights = [(1 - classical_weight) * w for w in weights]
+    weights[own] = classical_weight
+    if not matte.any():
+        agreement = 0.0
+    return Fusion(matte.astype(np.float32), agreement, tuple(weights))
+
+
+def _agreement(proposal: Proposal) -> float:
+    return proposal.confidence if (proposal.matte >= 0.5).any() else 0.0
+
+
+def _learned_weights(proposals: Sequence[Proposal], learned: list[int]) -> dict[int, float]:
+    confidence = {i: max(proposals[i].confidence, 1e-3) for i in learned}
+    total = sum(confidence.values())
+    return {i: value / total for i, value in confidence.items()}
+
+
+def _meet(
+    learned: NDArray[np.float32],
+    learned_confidence: float,
+    classical: Proposal,
+    classical_matte: NDArray[np.float32],
+    background: Background,
+) -> tuple[NDArray[np.float32], float]:
+    """Fused matte and the classical proposal's weight in it."""
+    if learned_confidence < _UNDECIDED and classical.confidence >= _CONSISTENT:
+        return classical_matte, 1.0
+    product = learned >= 0.5
+    if not background.is_plain or not product.any():
+        return learned, 0.0
+    covered = float(classical_matte[product].mean())
+    overlap = soft_iou(product.astype(np.float32), classical_matte)
+    if overlap >= _SAME:
+        edge_px = max(2, round(_EDGE_SHARE * max(product.shape)))
+        near = grow(product, edge_px) & grow(~product, edge_px)
+        return np.where(near, classical_matte, learned), 0.5
+    if covered >= _WITHIN and classical.confidence >= _CONSISTENT:
+        return np.maximum(classical_matte, learned), 1.0
+    return learned, 0.0

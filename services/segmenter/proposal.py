@@ -1,0 +1,38 @@
+"""What a proposer is: something that looks at an image and says where it thinks the product is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Roi = tuple[int, int, int, int]  # top, left, bottom, right in pixels, half-open
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Attributes:
+    name: the proposer's.
+    matte: float32 (h, w) in [0, 1] at the proposer's own working size; it covers the whole image.
+    confidence: in [0, 1], how sure the proposer is of itself: see each proposer for what it measures.
+    """
+
+    name: str
+    matte: NDArray[np.float32]
+    confidence: float
+
+
+class Proposer(Protocol):
+    """Thread-safe: one proposer serves many photos at once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def propose(self, image: NDArray[np.uint8], roi: Roi | None = None) -> Proposal:
+        """Propose a matte for an image (H, W, 3) uint8 RGB.
+
+        `roi`, in the image's pixels, bounds the product: everything outside is background.
+        """
+        ...

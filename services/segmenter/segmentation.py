@@ -1,0 +1,145 @@
+"""From an image to where its product is: the segmenter's one public question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.segmenter.background import Background, BackgroundKind, describe_background, rim
+from services.segmenter.edges import sharpen_to
+from services.segmenter.fusion import fuse
+from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
+from services.segmenter.pieces import Piece, find_pieces, touches_frame
+from services.segmenter.proposal import Proposer, Roi
+from services.segmenter.traits import Trait, find_traits
+
+_DESCRIPTION_SIDE_PX = 192
+_LOW_AGREEMENT = 0.6
+
+
+class RoiError(ValueError):
+    """The region of interest is empty or lies outside the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationWarning:
+    code: str  # UPPER_SNAKE
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalScore:
+    """Attributes:
+    name: the proposer's, or "alpha" for the photo's own.
+    score: its confidence in [0, 1]; what it measures stands with each proposer.
+    weight: its part in the matte, in [0, 1]; all weights sum to 1.
+    """
+
+    name: str
+    score: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """Attributes:
+    matte: float32 (H, W) in [0, 1] at the image's size.
+    background: what the product stands in front of.
+    traits: what makes the product hard.
+    pieces: its connected parts, largest first; none for an empty matte.
+    agreement: mean soft IoU between the proposals in [0, 1]; of a single one, its self-consistency.
+    proposals: who proposed, how sure, and how much of it was used.
+    touches_frame: whether the product reaches the frame.
+    warnings: what the caller should know.
+    """
+
+    matte: NDArray[np.float32]
+    background: Background
+    traits: frozenset[Trait]
+    pieces: tuple[Piece, ...]
+    agreement: float
+    proposals: tuple[ProposalScore, ...]
+    touches_frame: bool
+    warnings: tuple[SegmentationWarning, ...]
+
+
+def segment(
+    image: NDArray[np.uint8],
+    *,
+    alpha: NDArray[np.float32] | None = None,
+    roi: Roi | None = None,
+    proposers: Sequence[Proposer],
+) -> Segmentation:
+    """Find the product.
+
+    Args:
+        image: (H, W, 3) uint8 upright sRGB.
+        alpha: the photo's own matte, float32 (H, W) in [0, 1]; used instead of the proposers.
+        roi: region of interest (top, left, bottom, right), half-open pixels; everything outside is background.
+        proposers: at least one, unless alpha is given.
+
+    Raises:
+        RoiError: when the region is empty or not inside the image.
+        ValueError: when there is neither alpha nor a proposer.
+    """
+    height, width = image.shape[:2]
+    _check_roi(roi, height, width)
+    size = working_size(height, width, _DESCRIPTION_SIDE_PX)
+    outside = rim(*size, scale_roi(roi, (height, width), size))
+    background = describe_background(to_lab(resize(image, *size)), outside)
+
+    if alpha is not None:
+        matte = clear_outside(alpha.astype(np.float32, copy=False), roi)
+        background = replace(background, kind=BackgroundKind.TRANSPARENT)
+        agreement = 1.0
+        scores: tuple[ProposalScore, ...] = (ProposalScore("alpha", 1.0, 1.0),)
+    else:
+        proposals = [proposer.propose(image, roi) for proposer in proposers]
+        fused = fuse(proposals, background)
+        matte = clear_outside(sharpen_to(image, fused.matte), roi)
+        agreement = fused.agreement
+        scores = tuple(
+            ProposalScore(proposal.name, proposal.confidence, weight)
+            for proposal, weight in zip(proposals, fused.weights, strict=True)
+        )
+
+    pieces = find_pieces(matte)
+    if not pieces:
+        agreement = 0.0
+    return Segmentation(
+        matte=matte,
+        background=background,
+        traits=find_traits(image, matte, background, pieces),
+        pieces=pieces,
+        agreement=agreement,
+        proposals=scores,
+        touches_frame=touches_frame(matte),
+        warnings=_warnings(pieces, agreement),
+    )
+
+
+def _check_roi(roi: Roi | None, height: int, width: int) -> None:
+    if roi is None:
+        return
+    top, left, bottom, right = roi
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        raise RoiError(
+            f"region of interest (top {top}, left {left}, bottom {bottom}, right {right}) must have an area and lie "
+            f"inside the image of {height} rows and {width} columns"
+        )
+
+
+def _warnings(pieces: tuple[Piece, ...], agreement: float) -> tuple[SegmentationWarning, ...]:
+    if not pieces:
+        return (SegmentationWarning("NO_PRODUCT_FOUND", "nothing in the photo stands out as a product"),)
+    if agreement < _LOW_AGREEMENT:
+        return (
+            SegmentationWarning(
+                "PROPOSALS_DISAGREE",
+                f"the proposals agree by {agreement:.2f} only; a region of interest around the product helps",
+            ),
+        )
+    return ()

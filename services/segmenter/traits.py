@@ -1,0 +1,102 @@
+"""What about a product makes its edge or its inside hard, each by one documented measure.
+
+These are hints for confidence and for people, not classifiers: thresholds are set so that ordinary opaque products show none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.segmenter.background import Background
+from services.segmenter.masks import grow, resize, shrink, to_lab, working_size
+from services.segmenter.pieces import Piece
+from services.segmenter.superpixels import gradient_magnitude
+
+_SIDE_PX = 384
+_MIN_PIECE_SHARE = 0.03  # of the largest piece, for a piece to count as one
+
+
+class Trait(Enum):
+    TRANSPARENT = "transparent"
+    HAIRY = "hairy"
+    REFLECTIVE = "reflective"
+    MULTI_PIECE = "multi-piece"
+    WHITE_ON_WHITE = "white-on-white"
+
+
+def find_traits(
+    image: NDArray[np.uint8], matte: NDArray[np.float32], background: Background, pieces: Sequence[Piece]
+) -> frozenset[Trait]:
+    """Traits of the product.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        matte: float32 (H, W) in [0, 1].
+        background, pieces: as described and found before.
+    """
+    if not pieces:
+        return frozenset()
+    found = set()
+    if sum(piece.area_share >= _MIN_PIECE_SHARE * pieces[0].area_share for piece in pieces) > 1:
+        found.add(Trait.MULTI_PIECE)
+    size = working_size(*image.shape[:2], _SIDE_PX)
+    lab = to_lab(resize(image, *size))
+    product = resize(matte, *size) >= 0.5
+    inside = shrink(product, 4)
+    if np.count_nonzero(inside) < 64:
+        return frozenset(found)
+    if background.is_plain:
+        field = background.field(*size)
+        if _is_white_on_white(lab, field, inside):
+            found.add(Trait.WHITE_ON_WHITE)
+        elif _is_transparent(lab, field, inside):
+            found.add(Trait.TRANSPARENT)
+        if _is_hairy(lab, product):
+            found.add(Trait.HAIRY)
+    if _is_reflective(lab, inside):
+        found.add(Trait.REFLECTIVE)
+    return frozenset(found)
+
+
+def _is_white_on_white(lab: NDArray[np.float32], field: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:
+    """The backdrop is near white, and half of the product's inside is within 15 ΔE76 of it."""
+    typical = np.median(field, axis=(0, 1))
+    near_white = typical[0] >= 90 and float(np.hypot(typical[1], typical[2])) <= 6
+    close = np.linalg.norm(lab - field, axis=2)[inside] <= 15
+    return bool(near_white and close.mean() >= 0.5)
+
+
+def _is_transparent(lab: NDArray[np.float32], field: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:
+    """40 % of the inside shows the backdrop's own colour within 8 ΔE76, in places brighter or darker than it, while
+    the rest differs: what glass and clear film look like in front of a plain backdrop that is not white on white."""
+    difference = np.linalg.norm(lab - field, axis=2)[inside]
+    return bool((difference <= 8).mean() >= 0.4 and (difference >= 12).mean() >= 0.1)
+
+
+def _is_hairy(lab: NDArray[np.float32], product: NDArray[np.bool_]) -> bool:
+    """Just outside the outline, where a clean edge has ended, the photo is at least four times as busy as the
+    backdrop farther out, and busier than 1 ΔE76 per pixel."""
+    gradient = gradient_magnitude(lab)
+    fringe = grow(product, 8) & ~grow(product, 4)
+    far = grow(product, 24) & ~grow(product, 14)
+    if min(np.count_nonzero(fringe), np.count_nonzero(far)) < 64:
+        return False
+    busy = float(np.median(gradient[fringe]))
+    return busy >= 1.0 and busy >= 4.0 * float(np.median(gradient[far]))
+
+
+def _is_reflective(lab: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:
+    """At least three separate small highlights (L* ≥ 97, at least 30 above their 21 px surroundings), together
+    0.2 % to 15 % of the inside: mirror images of lamps, not white print."""
+    lightness = np.ascontiguousarray(lab[..., 0])
+    around = cv2.blur(lightness, (21, 21))
+    highlight = inside & (lightness >= 97) & (lightness - around >= 30)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(highlight.astype(np.uint8), connectivity=8)
+    sizable = int((stats[1:, cv2.CC_STAT_AREA] >= 3).sum()) if count > 1 else 0
+    share = float(highlight.sum()) / float(inside.sum())
+    return sizable >= 3 and 0.002 <= share <= 0.15
