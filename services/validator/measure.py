@@ -137,7 +137,7 @@ def _measure_pixels(
         values,
         reasons,
         "halo",
-        halo(image, regions.product, matte),
+        halo(image, regions.surface, matte),
         "the product is too small or too thin to have an inside to compare its rim with",
     )
 

@@ -31,7 +31,7 @@ def halo(
 
     Args:
         image: uint8 (H, W, 3) RGB, the product on white.
-        product: uint8 (H, W), non-zero on the product.
+        product: uint8 (H, W), non-zero on the product but for its holes.
         matte: float32 (H, W) in [0, 1], if known.
 
     Returns:
