@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -52,22 +53,29 @@ class _Health(health.aio.HealthServicer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stopping = asyncio.Event()
+        self.stopping = False
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
-        watching = asyncio.create_task(super().Watch(request, context))
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            watching.cancel()
-            stopping.cancel()
-            await asyncio.gather(watching, stopping, return_exceptions=True)
-        await context.write(health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING))
+        letting_go: Any = _WatchContext(self, context)
+        with suppress(_LetGoError):
+            await super().Watch(request, letting_go)
 
-    def let_go(self) -> None:
-        """Watchers are told NOT_SERVING a last time."""
-        self._stopping.set()
+
+@dataclass(frozen=True, slots=True)
+class _WatchContext:
+    """The one method of a context that watching needs."""
+
+    health: _Health
+    context: Any
+
+    async def write(self, response: health_pb2.HealthCheckResponse) -> None:
+        await self.context.write(response)
+        if self.health.stopping:
+            raise _LetGoError
+
+
+class _LetGoError(Exception):
+    """The watcher knows that the service stops."""
 
 
 class Server:
@@ -116,8 +124,8 @@ class Server:
 
     async def stop(self) -> None:
         """Says NOT_SERVING, refuses new calls, waits for running ones within the grace period, cleans up."""
+        self._health.stopping = True
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._health.let_go()
         log.info("stopping", grace_s=self._settings.grace_s)
         if self._service.stopping is not None:
             self._service.stopping()

@@ -13,7 +13,7 @@ __all__ = ["nats_server"]
 @pytest.fixture
 async def client(nats_server: NatsServer) -> AsyncIterator[Client]:
     """A client of a NATS without streams."""
-    client = await nats.connect(nats_server.url)
+    client = await nats.connect(nats_server.url, reconnect_time_wait=0.1)
     jetstream = client.jetstream()
     for stream in await jetstream.streams_info():
         await jetstream.delete_stream(str(stream.config.name))

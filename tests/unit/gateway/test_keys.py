@@ -99,7 +99,7 @@ ENTRIES = st.fixed_dictionaries(
 
 
 @given(JSON | st.fixed_dictionaries({"keys": st.lists(ENTRIES | JSON)}))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_loads_or_is_refused_as_a_keys_error(tmp_path: Path, document: Any) -> None:
     file = tmp_path / "keys.json"
     file.write_text(json.dumps(document))
