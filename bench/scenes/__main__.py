@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     mi.set_variant(arguments.variant)
     mi.set_log_level(mi.LogLevel.Error)
 
+    from bench.scenes.denoise import clean_outline
     from bench.scenes.develop import develop, save_matte, save_photo
     from bench.scenes.render import render_matte, render_photo
     from bench.scenes.scenes import SCENES
@@ -67,10 +68,11 @@ def main(argv: list[str] | None = None) -> int:
         scene = SCENES[name]()
         width_px = arguments.width or scene.width_px
         height_px = round(width_px * scene.height_px / scene.width_px)
-        linear = render_photo(scene, width_px, height_px, arguments.spp, cache, _progress(f"{name} photo"))
-        save_photo(develop(linear, scene.development, seed), out / f"{name}.jpg", scene.development)
         matte = render_matte(scene, width_px, height_px, arguments.matte_spp, cache, _progress(f"{name} matte"))
         save_matte(matte, mattes / f"{name}.png")
+        linear = render_photo(scene, width_px, height_px, arguments.spp, cache, _progress(f"{name} photo"))
+        photo = develop(clean_outline(linear, matte), scene.development, seed)
+        save_photo(photo, out / f"{name}.jpg", scene.development)
     return 0
 
 

@@ -328,7 +328,7 @@ def headphones() -> Scene:
         Light((0, 20, 110), (0, 20, 0), (110, 60), (3.4, 3.4, 3.4), textures.softbox_light()),
     ]
     camera = Camera((0, -92, 27), (-0.3, 0, 9.8), 119, (0, -4, 9), f_number=32)
-    look = Development(exposure_ev=0.2, white_balance=(1.02, 0.98), vignetting=0.10)
+    look = Development(exposure_ev=0.2, white_balance=(1.02, 0.98), vignetting=0.10, noise=0.010)
     return Scene("headphones", 2400, 2400, product, stage, lights, (0.16, 0.16, 0.16), camera, look)
 
 
@@ -350,7 +350,7 @@ def white_vase() -> Scene:
         Light((10, 20, 120), (0, 25, 0), (140, 80), (3.2, 3.2, 3.2), textures.softbox_light()),
     ]
     camera = Camera((0, -98, 42), (0.4, 0, 11.9), 116, (0, -6, 12), f_number=32)
-    look = Development(exposure_ev=0.45, white_balance=(1.015, 0.985), vignetting=0.10, noise=0.005)
+    look = Development(exposure_ev=0.3, white_balance=(1.015, 0.985), vignetting=0.10, noise=0.012)
     return Scene("white-vase", 2250, 3000, product, stage, lights, (0.18, 0.18, 0.18), camera, look)
 
 
