@@ -67,8 +67,7 @@ class TestStart:
                     async for response in stub.ServerReflectionInfo(iter([request]))
                     for service in response.list_services_response.service
                 ]
-            except grpc.aio.AioRpcError as error:
-                assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+            except grpc.aio.AioRpcError:
                 names = []
         assert (NAME in names) is found
 

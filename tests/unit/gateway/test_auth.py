@@ -51,10 +51,9 @@ async def test_streams_need_a_key_too(stages: Stages, keys_file: Path) -> None:
     key = keys.add(keys_file, "acme")
     request = ProcessImagesRequest(item=StreamItem(item_id="a", photo=PHOTO))
     async with running_gateway(stages, AUTH="api-key", API_KEYS_FILE=str(keys_file)) as gateway:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async for _ in gateway.stub.ProcessImages(iter([request])):
-                pass
-        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        stranger: Any = gateway.stub.ProcessImages()
+        error = await failure(stranger.read())
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING")
         answers = [r async for r in gateway.stub.ProcessImages(iter([request]), metadata=(("x-api-key", key),))]
         assert [answer.WhichOneof("outcome") for answer in answers] == ["result"]
 
