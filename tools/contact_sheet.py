@@ -41,7 +41,7 @@ def draw(rows: Sequence[Row], columns: int = 2) -> Image.Image:
         y = top + _CELL + 16
         colour = _COLOURS.get(row.verdict, _INK)
         drawing.ellipse((left, y + 5, left + 18, y + 23), fill=colour)
-        drawing.text((left + 30, y), f"{row.photo.stem}: {row.verdict} – {row.caption}", font=font, fill=_INK)
+        drawing.text((left + 30, y), f"{row.photo.stem}: {row.verdict}, {row.caption}", font=font, fill=_INK)
     return sheet
 
 

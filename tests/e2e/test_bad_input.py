@@ -34,7 +34,7 @@ def one_pixel() -> bytes:
 @pytest.mark.parametrize(
     ("photo", "reason"),
     [
-        pytest.param(b"", "INVALID_FIELD", id="0 bytes"),
+        pytest.param(b"", "PHOTO_EMPTY", id="0 bytes"),
         pytest.param(b"hello, I am not a photo", "PHOTO_NOT_AN_IMAGE", id="not an image"),
         pytest.param(b"%PDF-1.7 ...", "PHOTO_UNSUPPORTED", id="a PDF"),
         pytest.param(product_photos.mug_jpeg()[:9000], "PHOTO_TRUNCATED", id="truncated"),

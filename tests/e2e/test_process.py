@@ -57,8 +57,8 @@ def test_the_report_says_what_was_found_and_what_was_fixed(client: PackshotClien
     assert report.compliant
     assert report.verdict == VERDICT_PUBLISH, report.verdict_reasons
     assert report.pack.id == "amazon-us" and report.pack.hash.startswith("sha256:")
-    assert rules["background_purity"].status == RULE_STATUS_PASS
-    assert rules["background_purity"].resolution == RESOLUTION_AUTO_CORRECTED
+    assert rules["background_purity_clear"].status == RULE_STATUS_PASS
+    assert rules["background_purity_clear"].resolution == RESOLUTION_AUTO_CORRECTED
     assert {timing.stage for timing in report.timings} == {"segmenter", "compositor", "validator"}
     assert report.segmentation.model == "classical"
     assert 0 <= report.confidence.value <= 1
@@ -143,7 +143,7 @@ def test_checking_changes_nothing_and_names_what_is_wrong(client: PackshotClient
 
     failed = [rule for rule in grey.rules if rule.status == RULE_STATUS_FAIL]
     assert not grey.compliant and grey.verdict == VERDICT_REJECT
-    assert "background_purity" in {rule.measurement for rule in failed}
+    assert "background_purity_clear" in {rule.measurement for rule in failed}
     assert all(rule.why and rule.action for rule in failed)
     assert white.compliant and white.verdict == VERDICT_PUBLISH
 
