@@ -190,7 +190,7 @@ def bottle() -> Scene:
         Light((0, 6, 92), (0, 12, 0), (70, 36), (6, 6, 6), textures.softbox_light()),
     ]
     camera = Camera((0, -86, 21), (0, 0, 9.3), 131, (0, -2.4, 9), f_number=28)
-    look = Development(exposure_ev=0.1, white_balance=(0.985, 1.02), vignetting=0.16, orientation=6)
+    look = Development(exposure_ev=0.1, white_balance=(0.985, 1.02), vignetting=0.16, noise=0.010, orientation=6)
     return Scene("bottle", 2250, 3000, product, stage, lights, (0.10, 0.10, 0.105), camera, look)
 
 
