@@ -84,13 +84,13 @@ class TestLimits:
             await tiny.ask("hello")
 
     async def test_health_answers_while_all_workers_are_busy(self) -> None:
-        async with running_tiny(WORKERS="1", QUEUE_SIZE="1") as tiny:
-            busy = [asyncio.create_task(tiny.ask("sleep:0.5")) for _ in range(2)]
+        async with running_tiny(WORKERS="2", QUEUE_SIZE="0") as tiny:
+            busy = [asyncio.create_task(tiny.ask("sleep:1.5")) for _ in range(2)]
             await asyncio.sleep(0.1)
-            error = await failure(tiny.ask("sleep:0.5"))
+            error = await failure(tiny.ask("sleep:1.5"))
             assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
             assert error.retry_after_s is not None
-            response = await health(tiny.channel).Check(health_pb2.HealthCheckRequest(), timeout=0.4)
+            response = await health(tiny.channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
             assert response.status == SERVING
             assert not any(call.done() for call in busy)
             await asyncio.gather(*busy)
@@ -131,6 +131,7 @@ class TestProcess:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_during_a_call_lets_it_finish(self, number: signal.Signals) -> None:
         with process() as (running, address), grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(20)
             stub = segmenter_pb2_grpc.SegmenterServiceStub(channel)
             call = stub.SegmentImage.future(SegmentImageRequest(photo=b"sleep:1"), timeout=20)
             time.sleep(0.3)
