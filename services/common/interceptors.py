@@ -21,6 +21,7 @@ from services.common.errors import ServiceError, deadline_exceeded, internal
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _OURS: Final = "/packshot."
+_NO_RETRY: Final = ("grpc-retry-pushback-ms", "-1")
 
 Unary = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
 Stream = Callable[[AsyncIterator[Message], grpc.aio.ServicerContext[Any, Any]], AsyncGenerator[Message, None]]
@@ -166,6 +167,10 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], exception: Excepti
     else:
         error = internal(request_id())
         log.error("call", code="INTERNAL", duration_ms=_ms_since(started), exc_info=exception)
+    if error.code is grpc.StatusCode.UNAVAILABLE:
+        # Tried several times already: the caller's transport must not multiply that by its own retries.
+        status = rpc_status.to_status(error.to_status())
+        await context.abort(status.code, status.details, (*status.trailing_metadata, _NO_RETRY))
     await context.abort_with_status(rpc_status.to_status(error.to_status()))
 
 

@@ -3,18 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
+from typing import TypeVar
 
 from packshot.report import report_to_json
-from packshot.v1.compositor_pb2 import (
-    CanvasTarget,
-    ComposeImageRequest,
-    Composition,
-    EdgeTreatment,
-    RenderCutoutRequest,
-)
-from packshot.v1.image_pb2 import BoundingBox, StageTiming
+from packshot.v1.compositor_pb2 import Composition
+from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.packshot_pb2 import (
     OUTPUT_REPORT_JSON,
     CheckImageRequest,
@@ -28,9 +22,9 @@ from packshot.v1.packshot_pb2 import (
     ProcessOptions,
 )
 from packshot.v1.report_pb2 import Repair
-from packshot.v1.rules_pb2 import GetRulePackRequest, RulePack
-from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
-from packshot.v1.validator_pb2 import Evaluation, ValidateImageRequest, ValidateImageResponse
+from packshot.v1.rules_pb2 import RulePack
+from packshot.v1.segmenter_pb2 import SegmentImageResponse
+from packshot.v1.validator_pb2 import Evaluation, ValidateImageResponse
 from services.common.bus import Bus
 from services.common.errors import ServiceError
 from services.gateway import repair, report, request
@@ -38,6 +32,9 @@ from services.gateway.events import PhotoEvents
 from services.gateway.repair import Treatment
 from services.gateway.request import Scope
 from services.gateway.stages import Call, Stages, renamed_field
+from services.gateway.work import Work
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,6 @@ class _Made:
     treatment: Treatment
     composition: Composition
     validation: ValidateImageResponse
-    repairs: tuple[Repair, ...] = ()
 
     @property
     def evaluation(self) -> Evaluation:
@@ -56,24 +52,6 @@ class _Made:
     def badness(self) -> tuple[int, int]:
         """Orders attempts: first by rules that failed or could not be evaluated, then by warnings."""
         return report.count_unmet(self.evaluation)
-
-
-@dataclass
-class _Clock:
-    """How long each stage took for this photo."""
-
-    timings: dict[str, float] = field(default_factory=dict)
-
-    @asynccontextmanager
-    async def stage(self, name: str) -> AsyncIterator[None]:
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            self.timings[name] = self.timings.get(name, 0.0) + (perf_counter() - started) * 1000
-
-    def messages(self) -> list[StageTiming]:
-        return [StageTiming(stage=name, duration_ms=round(ms, 1)) for name, ms in self.timings.items()]
 
 
 class Pipeline:
@@ -103,205 +81,135 @@ class Pipeline:
             events.failed(error)
             raise
 
-    async def check(self, call: Call, image: CheckImageRequest) -> CheckImageResponse:
+    async def check(self, call: Call, asked: CheckImageRequest) -> CheckImageResponse:
         """Reports on an image as it is."""
-        scope = self._scope(image.marketplaces, image.category, image.as_of_date, prefix="")
-        clock = _Clock()
-        async with clock.stage("validator"):
-            # The only stage of this call: nothing is thrown away when an overloaded validator refuses.
-            validation = await self._validate(call, scope, image.image, prefix="", patient=False)
-        return CheckImageResponse(
-            request_id=call.request_id,
-            reports=[
-                report.of_checked_image(scope, evaluation, validation, clock.messages())
-                for evaluation in validation.evaluations
-            ],
-        )
+        scope = self._scope(asked.marketplaces, asked.category, asked.as_of_date, prefix="")
+        work = Work(self._stages, call, asked.image, scope)
+        # The only stage of this call: nothing is thrown away when an overloaded validator refuses.
+        validation = await work.validate_photo(patient=False)
+        reports = [
+            report.of_checked_image(scope, evaluation, validation, work.timings())
+            for evaluation in validation.evaluations
+        ]
+        return CheckImageResponse(request_id=call.request_id, reports=reports)
 
     async def cut_out(self, call: Call, asked: CutOutImageRequest) -> CutOutImageResponse:
         """The product with transparency, where it is in the photo."""
-        clock = _Clock()
-        segmented = await self._segment(call, clock, asked.photo, _region(asked))
-        async with clock.stage("compositor"):
-            cutout = await self._stages.cut_out(
-                call,
-                RenderCutoutRequest(
-                    photo=asked.photo, matte_png=segmented.matte_png, keep_background=asked.keep_background
-                ),
-            )
+        work = Work(self._stages, call, asked.photo, Scope((), "", ""))
+        segmented = await work.segment(_region(asked))
+        png = await work.cut_out(segmented.matte_png, keep_background=asked.keep_background)
         return CutOutImageResponse(
             request_id=call.request_id,
-            png=cutout.png,
+            png=png,
             segmentation=segmented.segmentation,
             confidence=report.confidence_of_cutout(segmented.segmentation),
             warnings=segmented.warnings,
-            timings=clock.messages(),
+            timings=work.timings(),
         )
 
     async def _process(
         self, call: Call, photo: bytes, options: ProcessOptions, events: PhotoEvents
     ) -> ProcessImageResponse:
-        clock = _Clock()
         scope = self._scope(options.marketplaces, options.category, options.as_of_date, prefix="options.")
-        packs = await self._packs(call, scope)
+        work = Work(self._stages, call, photo, scope, prefix="options.")
+        packs = await work.packs()
         events.received()
-        segmented = await self._segment(call, clock, photo, _region(options))
+        segmented = await work.segment(_region(options))
         events.segmented()
-        treatments = [request.first_treatment(options, pack) for pack in packs]
-        if segmented.segmentation.pieces:
-            # The photo itself is measured meanwhile: a rule it breaks and the packshot keeps was auto-corrected.
-            (compositions, on_photo) = await asyncio.gather(
-                self._compose(call, clock, photo, segmented, options, packs, treatments),
-                self._validate_photo(call, clock, scope, photo, segmented),
-            )
+        # The photo itself is measured meanwhile: a rule it breaks and the packshot keeps was auto-corrected.
+        photo_validation = asyncio.create_task(_validate_photo(work, segmented))
+        async with _cancelled_on_error(photo_validation):
+            firsts = await _first_packshots(work, segmented, options, packs)
+            on_photo = await photo_validation
+        if firsts:
             events.composed()
-        else:
-            compositions, on_photo = [], await self._validate_photo(call, clock, scope, photo, segmented)
         results = []
         for index, pack in enumerate(packs):
             facts = report.Facts(scope, pack, segmented, on_photo, on_photo.evaluations[index])
-            if not compositions:
+            if firsts:
+                results.append(await _result(work, facts, options, firsts[index]))
+            else:
                 results.append(MarketplaceResult(marketplace=pack.id, report=report.without_product(facts)))
-                continue
-            made = await self._first(call, clock, scope, pack, treatments[index], compositions[index])
-            made = await self._repaired(call, clock, scope, photo, segmented, options, pack, made)
-            written = report.of_packshot(
-                facts, made.evaluation, made.validation, made.composition.placement, made.repairs
-            )
-            results.append(MarketplaceResult(marketplace=pack.id, images=made.composition.images, report=written))
         events.validated(result.report for result in results)
         for result in results:
-            result.report.timings.extend(clock.messages())
+            result.report.timings.extend(work.timings())
             _select_outputs(result, request.outputs(options))
         events.completed(result.report for result in results)
         return ProcessImageResponse(request_id=call.request_id, results=results)
-
-    async def _first(
-        self, call: Call, clock: _Clock, scope: Scope, pack: RulePack, treatment: Treatment, composition: Composition
-    ) -> _Made:
-        return _Made(treatment, composition, await self._validate_packshot(call, clock, scope, pack, composition))
-
-    async def _repaired(
-        self,
-        call: Call,
-        clock: _Clock,
-        scope: Scope,
-        photo: bytes,
-        segmented: SegmentImageResponse,
-        options: ProcessOptions,
-        pack: RulePack,
-        first: _Made,
-    ) -> _Made:
-        """The best of the first packshot and at most two more, each with what failed rules can be cured by."""
-        best = latest = first
-        repairs: list[Repair] = []
-        for _ in range(repair.MAX_ATTEMPTS):
-            failures = report.curable(latest.evaluation)
-            attempt = repair.next_attempt(latest.treatment, failures, fill_is_fixed=request.fill_is_fixed(options))
-            if attempt is None:
-                break
-            composed = await self._compose(call, clock, photo, segmented, options, [pack], [attempt.treatment])
-            latest = await self._first(call, clock, scope, pack, attempt.treatment, composed[0])
-            tried = [failure.rule_id for failure in failures]
-            cured = report.passed(latest.evaluation).issuperset(tried)
-            repairs.append(Repair(rule_ids=tried, change=attempt.change, cured=cured))
-            if latest.badness() < best.badness():
-                best = latest
-        return _Made(best.treatment, best.composition, best.validation, tuple(repairs))
 
     def _scope(self, marketplaces: Sequence[str], category: str, as_of_date: str, *, prefix: str) -> Scope:
         return request.scope(
             marketplaces, category, as_of_date, default_marketplace=self._default_marketplace, prefix=prefix
         )
 
-    async def _packs(self, call: Call, scope: Scope) -> list[RulePack]:
-        """All packs before any work on pixels: an unknown marketplace or category costs nothing."""
-        packs = []
-        for index, marketplace in enumerate(scope.marketplaces):
-            wanted = GetRulePackRequest(id=marketplace, category=scope.category)
-            try:
-                packs.append(await self._stages.rule_pack(call, wanted))
-            except ServiceError as error:
-                names = {"id": f"options.marketplaces[{index}]", "category": "options.category"}
-                raise renamed_field(error, names) from None
-        return packs
 
-    async def _segment(
-        self, call: Call, clock: _Clock, photo: bytes, region: BoundingBox | None
-    ) -> SegmentImageResponse:
-        async with clock.stage("segmenter"):
-            return await self._stages.segment(call, SegmentImageRequest(photo=photo, region_of_interest=region))
+@asynccontextmanager
+async def _cancelled_on_error(task: asyncio.Task[T]) -> AsyncIterator[None]:
+    """Lets no task run on when what goes on beside it fails."""
+    try:
+        yield
+    except BaseException:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
-    async def _compose(
-        self,
-        call: Call,
-        clock: _Clock,
-        photo: bytes,
-        segmented: SegmentImageResponse,
-        options: ProcessOptions,
-        packs: Sequence[RulePack],
-        treatments: Sequence[Treatment],
-    ) -> list[Composition]:
-        """One canvas per pack. All of one call share the edge treatment."""
-        targets: list[CanvasTarget] = [
-            request.canvas_target(options, pack, treatment) for pack, treatment in zip(packs, treatments, strict=True)
-        ]
-        async with clock.stage("compositor"):
-            response = await self._stages.compose(
-                call,
-                ComposeImageRequest(
-                    photo=photo,
-                    matte_png=segmented.matte_png,
-                    edge=EdgeTreatment(tighten_px=treatments[0].tighten_px),
-                    targets=targets,
-                ),
-            )
-        return list(response.compositions)
 
-    async def _validate_photo(
-        self, call: Call, clock: _Clock, scope: Scope, photo: bytes, segmented: SegmentImageResponse
-    ) -> ValidateImageResponse:
-        async with clock.stage("validator"):
-            try:
-                return await self._validate(call, scope, photo, segmented.matte_png)
-            except ServiceError as error:
-                raise renamed_field(error, {"image": "photo"}) from None
+async def _first_packshots(
+    work: Work, segmented: SegmentImageResponse, options: ProcessOptions, packs: Sequence[RulePack]
+) -> list[tuple[Treatment, Composition]]:
+    """A packshot per pack, from one refinement of the matte; none when there is no product."""
+    if not segmented.segmentation.pieces:
+        return []
+    treatments = [request.first_treatment(options, pack) for pack in packs]
+    targets = [request.canvas_target(options, pack, how) for pack, how in zip(packs, treatments, strict=True)]
+    return list(zip(treatments, await work.compose(segmented.matte_png, targets), strict=True))
 
-    async def _validate_packshot(
-        self, call: Call, clock: _Clock, scope: Scope, pack: RulePack, composition: Composition
-    ) -> ValidateImageResponse:
-        async with clock.stage("validator"):
-            return await self._validate(
-                call,
-                Scope((pack.id,), scope.category, scope.as_of_date),
-                composition.images[0].content,
-                composition.matte_png,
-                {"upscale_factor": composition.placement.upscale_factor},
-            )
 
-    async def _validate(
-        self,
-        call: Call,
-        scope: Scope,
-        image: bytes,
-        matte_png: bytes = b"",
-        known: dict[str, float] | None = None,
-        prefix: str = "options.",
-        patient: bool = True,
-    ) -> ValidateImageResponse:
-        wanted = ValidateImageRequest(
-            image=image,
-            matte_png=matte_png,
-            marketplaces=scope.marketplaces,
-            category=scope.category,
-            as_of_date=scope.as_of_date,
-            known=known or {},
-        )
-        try:
-            return await self._stages.validate(call, wanted, patient=patient)
-        except ServiceError as error:
-            names = {f"marketplaces[{i}]": f"{prefix}marketplaces[{i}]" for i in range(len(scope.marketplaces))}
-            raise renamed_field(error, {**names, "category": f"{prefix}category"}) from None
+async def _validate_photo(work: Work, segmented: SegmentImageResponse) -> ValidateImageResponse:
+    try:
+        return await work.validate_photo(segmented.matte_png)
+    except ServiceError as error:
+        raise renamed_field(error, {"image": "photo"}) from None
+
+
+async def _result(
+    work: Work, facts: report.Facts, options: ProcessOptions, first: tuple[Treatment, Composition]
+) -> MarketplaceResult:
+    """The best packshot for one marketplace, and its report."""
+    made, repairs = await _repaired(work, facts, options, await _made(work, facts, *first))
+    written = report.of_packshot(facts, made.evaluation, made.validation, made.composition.placement, repairs)
+    return MarketplaceResult(marketplace=facts.pack.id, images=made.composition.images, report=written)
+
+
+async def _repaired(
+    work: Work, facts: report.Facts, options: ProcessOptions, first: _Made
+) -> tuple[_Made, list[Repair]]:
+    """The best of the first packshot and at most two more, each made with what may cure its failed rules."""
+    best = latest = first
+    repairs: list[Repair] = []
+    for _ in range(repair.MAX_ATTEMPTS):
+        failures = report.curable(latest.evaluation)
+        attempt = repair.next_attempt(latest.treatment, failures, fixed=request.fixed(options))
+        if attempt is None:
+            break
+        target = request.canvas_target(options, facts.pack, attempt.treatment)
+        matte_png, tighten_px = facts.segmented.matte_png, attempt.treatment.tighten_px
+        (composition,) = await work.compose(matte_png, [target], tighten_px=tighten_px)
+        latest = await _made(work, facts, attempt.treatment, composition)
+        tried = [failure.rule_id for failure in failures]
+        cured = report.passed(latest.evaluation).issuperset(tried)
+        repairs.append(Repair(rule_ids=tried, change=attempt.change, cured=cured))
+        if latest.badness() < best.badness():
+            best = latest
+    return best, repairs
+
+
+async def _made(work: Work, facts: report.Facts, treatment: Treatment, composition: Composition) -> _Made:
+    known = {
+        "upscale_factor": composition.placement.upscale_factor,
+        "source_touches_frame": float(facts.segmented.segmentation.touches_frame),
+    }
+    return _Made(treatment, composition, await work.validate_packshot(facts.pack.id, composition, known))
 
 
 def _region(asked: ProcessOptions | CutOutImageRequest) -> BoundingBox | None:

@@ -1,7 +1,7 @@
 """The repair loop's choice: which treatment to change so that a failed rule may pass, or none."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
@@ -51,19 +51,19 @@ class Attempt:
     change: str
 
 
-def next_attempt(treatment: Treatment, failures: Sequence[Failure], *, fill_is_fixed: bool) -> Attempt | None:
+def next_attempt(treatment: Treatment, failures: Sequence[Failure], *, fixed: Collection[Cure] = ()) -> Attempt | None:
     """The treatment to try next; None when nothing can be changed.
 
     Args:
         treatment: What the failing packshot was made with.
         failures: The rules it fails and their cures.
-        fill_is_fixed: The caller asked for this fill, so it stays.
+        fixed: What the caller has decided and no cure may change.
     """
     better = treatment
     changes = []
-    for cure in dict.fromkeys(failure.cure for failure in failures):
+    for cure in dict.fromkeys(failure.cure for failure in failures if failure.cure not in fixed):
         bounds = [failure for failure in failures if failure.cure is cure]
-        if cure is Cure.RESCALE and not fill_is_fixed:
+        if cure is Cure.RESCALE:
             fill = _fill_within(better.fill_ratio, bounds)
             if (fill, _ALWAYS) != (better.fill_ratio, better.keep_fill_from):
                 same = fill == better.fill_ratio

@@ -8,7 +8,7 @@ from packshot.v1.compositor_pb2 import CanvasTarget
 from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, Output, ProcessOptions
 from packshot.v1.rules_pb2 import RulePack
 from services.common.errors import invalid_argument
-from services.gateway.repair import Treatment
+from services.gateway.repair import Cure, Treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,14 @@ def outputs(options: ProcessOptions) -> Sequence[Output.ValueType]:
     return tuple(options.outputs) or (OUTPUT_JPEG,)
 
 
-def fill_is_fixed(options: ProcessOptions) -> bool:
-    """The caller asked for a fill, so neither the pack's rules nor the repair loop may choose another."""
-    return options.layout.WhichOneof("target") is not None
+def fixed(options: ProcessOptions) -> set[Cure]:
+    """What the caller has decided: an asked fill or quality is not changed by the repair loop."""
+    decided = set()
+    if options.layout.WhichOneof("target") is not None:
+        decided.add(Cure.RESCALE)
+    if options.canvas.jpeg_quality:
+        decided.add(Cure.LOWER_QUALITY)
+    return decided
 
 
 def first_treatment(options: ProcessOptions, pack: RulePack) -> Treatment:

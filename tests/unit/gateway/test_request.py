@@ -12,7 +12,8 @@ from packshot.v1.packshot_pb2 import (
     ProcessOptions,
 )
 from services.common.errors import ServiceError
-from services.gateway.request import Scope, canvas_target, fill_is_fixed, first_treatment, outputs, scope
+from services.gateway.repair import Cure
+from services.gateway.request import Scope, canvas_target, first_treatment, fixed, outputs, scope
 from tests.helpers.stages import rule_pack
 
 PACK = rule_pack("amazon-us")
@@ -62,7 +63,7 @@ def test_an_asked_fill_is_exact_also_for_products_large_in_their_photo() -> None
     treatment = first_treatment(options, PACK)
     assert treatment.fill_ratio == 0.6
     assert treatment.keep_fill_from > 1
-    assert fill_is_fixed(options)
+    assert fixed(options) == {Cure.RESCALE}
 
 
 @pytest.mark.parametrize(("margin", "fill"), [(0.0, 1.0), (0.1, 0.8), (0.475, 0.05)])
@@ -70,7 +71,7 @@ def test_a_margin_is_a_fill(margin: float, fill: float) -> None:
     options = ProcessOptions(layout=LayoutOptions(margin=margin))
     assert first_treatment(options, PACK).fill_ratio == pytest.approx(fill)
     assert first_treatment(options, PACK).fill_ratio >= 0.05
-    assert fill_is_fixed(options)
+    assert fixed(options) == {Cure.RESCALE}
 
 
 def test_an_asked_canvas_overrides_the_packs_side_by_side() -> None:
@@ -80,3 +81,8 @@ def test_an_asked_canvas_overrides_the_packs_side_by_side() -> None:
     canvas = canvas_target(options, PACK, first_treatment(options, PACK))
     assert (canvas.width_px, canvas.height_px, canvas.jpeg_quality) == (1600, 2000, 80)
     assert canvas.transparent_png
+
+
+def test_an_asked_quality_is_not_lowered_by_the_repair_loop() -> None:
+    assert fixed(ProcessOptions(canvas=CanvasOptions(jpeg_quality=95))) == {Cure.LOWER_QUALITY}
+    assert fixed(ProcessOptions()) == set()

@@ -48,7 +48,7 @@ class TestDeadline:
         at_compositor = stages.compositor.compose.calls[0].remaining_s
         assert at_segmenter is not None
         assert at_compositor is not None
-        assert at_segmenter <= 20
+        assert at_segmenter <= 20.5  # the wire rounds deadlines up
         assert at_compositor <= at_segmenter - 0.25
 
     async def test_a_call_without_deadline_gets_the_default(self, stages: Stages) -> None:
