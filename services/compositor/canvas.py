@@ -1,7 +1,9 @@
 """Drawing a product on a white canvas.
 
 Resampling happens in linear light on premultiplied colours, so that no colour of transparent pixels bleeds in and fine
-dark detail keeps its brightness. XXX blending
+dark detail keeps its brightness. The product is laid on white in linear light too: alpha is coverage, and light adds up
+linearly in a lens, so this is what the camera would have seen in front of a white wall. Viewers blend a transparent PNG
+in sRGB, which draws the soft pixels of dark products darker than that; `bench/compose.py` shows both against the truth.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ def render_canvas(foreground: NDArray[np.uint8], matte: Float, layout: Layout, c
     """
     alpha = np.zeros((canvas.height_px, canvas.width_px), np.float32)
     colour = np.zeros((canvas.height_px, canvas.width_px, 3), np.uint8)
+    image = np.full((canvas.height_px, canvas.width_px, 3), 255, np.uint8)
     covered = matte > 0
     rows, cols = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
     if rows.size:
@@ -62,21 +65,14 @@ def render_canvas(foreground: NDArray[np.uint8], matte: Float, layout: Layout, c
         coverage = _resample(source_alpha, vertical, horizontal)
         visible = coverage >= _SNAP
         per_coverage = np.where(visible, 1 / np.maximum(coverage, _SNAP), 0)
-        straight = np.empty((*coverage.shape, 3), np.float32)
+        alpha[place] = np.where(visible, np.minimum(coverage, 1), 0)
         for channel in range(3):
             light = srgb_to_linear(_cut(foreground[..., channel], vertical, horizontal))
             light *= source_alpha
-            straight[..., channel] = _resample(light, vertical, horizontal) * per_coverage
-        alpha[place] = np.where(visible, np.minimum(coverage, 1), 0)
-        colour[place] = linear_to_srgb(straight)
-    return Packshot(image=on_white(colour, alpha), alpha=alpha, foreground=colour)
-
-
-def on_white(colour: NDArray[np.uint8], alpha: Float) -> NDArray[np.uint8]:
-    """Lay straight colour (h, w, 3) uint8 over white by alpha (h, w)."""
-    layer = alpha[..., None]
-    image: NDArray[np.uint8] = np.rint(255 - layer * (255 - colour.astype(np.float32))).astype(np.uint8)
-    return image
+            straight = np.clip(_resample(light, vertical, horizontal) * per_coverage, 0, 1)
+            colour[place][..., channel] = linear_to_srgb(straight)
+            image[place][..., channel] = linear_to_srgb(1 - alpha[place] * (1 - straight))
+    return Packshot(image=image, alpha=alpha, foreground=colour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +100,7 @@ def _cut(plane: NDArray[Any], vertical: _Axis, horizontal: _Axis) -> NDArray[Any
     """The part of a plane (H, W) an axis pair reads, 0 beyond the frame."""
     height, width = plane.shape
     part = plane[max(vertical.first, 0) : vertical.last, max(horizontal.first, 0) : horizontal.last]
-    return cv2.copyMakeBorder(
+    padded: NDArray[Any] = cv2.copyMakeBorder(
         part,
         max(-vertical.first, 0),
         max(vertical.last - height, 0),
@@ -113,9 +109,11 @@ def _cut(plane: NDArray[Any], vertical: _Axis, horizontal: _Axis) -> NDArray[Any
         cv2.BORDER_CONSTANT,
         value=0,
     )
+    return padded
 
 
 def _resample(plane: Float, vertical: _Axis, horizontal: _Axis) -> Float:
     size = horizontal.target.stop - horizontal.target.start, vertical.target.stop - vertical.target.start
     box = horizontal.start, vertical.start, horizontal.end, vertical.end
-    return np.asarray(Image.fromarray(plane).resize(size, _KERNEL, box=box))
+    resampled: Float = np.asarray(Image.fromarray(plane).resize(size, _KERNEL, box=box))
+    return resampled

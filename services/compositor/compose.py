@@ -11,6 +11,7 @@ from services.compositor.canvas import Packshot, render_canvas
 from services.compositor.foreground import estimate_foreground
 from services.compositor.layout import Box, CanvasSpec, Layout, bounding_box, plan_layout
 from services.compositor.refine import AS_FOUND, EdgeTreatment, refine_matte
+from services.compositor.tighten import tighten_matte
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ def prepare_product(image: NDArray[np.uint8], matte: NDArray[np.float32], edge: 
         image: (H, W, 3) uint8 sRGB.
         matte: (H, W) float32 in [0, 1], as the segmenter found it.
         edge: how to draw the edge.
+        already_cut_out: the photo came with an alpha channel of its own and the matte is that, so colours are straight
+            and alpha is meant: neither is estimated again.
 
     Raises:
         EmptyMatteError: no product in the matte, before or after refinement.
@@ -44,9 +47,13 @@ def prepare_product(image: NDArray[np.uint8], matte: NDArray[np.float32], edge: 
     if image.shape[:2] != matte.shape:
         raise ValueError(f"matte is {matte.shape[1]}x{matte.shape[0]}, image {image.shape[1]}x{image.shape[0]} pixels")
     bounding_box(matte)
-    refined = refine_matte(image, matte, edge)
+    if already_cut_out:
+        foreground, refined = image, tighten_matte(matte, edge.tighten_px)
+    else:
+        refined = refine_matte(image, matte, edge)
+        foreground = estimate_foreground(image, refined)
     return Product(
-        foreground=estimate_foreground(image, refined),
+        foreground=foreground,
         matte=refined,
         bbox=bounding_box(refined),
         fringe=bounding_box(refined, float(np.finfo(np.float32).tiny)),

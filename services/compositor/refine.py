@@ -22,8 +22,9 @@ _NOISE = 5 / 255  # sRGB; what separates two equal colours in a photo: sensor no
 _PRIOR_SD = 0.5  # how far the given matte may be off where it changes
 _PRIOR_SD_FLAT = 0.05  # and where it is flat, as inside glass: there its level is information
 _PRIOR_SD_LEAST = 0.02
-_DISTRUST = 10.0  # errors of a matte are few and large, a normal distribution has them many and small
-_SURE_VAR = 0.01
+_DISTRUST = 20.0  # errors of a matte are few and large, a normal distribution has them many and small
+_AVERAGED_PX = 3
+_CHANCE = 3.0  # differences this many times what independent noise would leave are still called noise
 _SURROUNDINGS_PX = 6
 _SEED_BLUR_PX = 1.0
 _SEED_SHARE = 0.88  # of the highest matte around, from where on a pixel is taken for pure product
@@ -32,6 +33,9 @@ _SMOOTHING_ROUNDS = 2
 _NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2))
 _LINK_VAR = 0.01  # how much alpha differs between neighbours of one colour
 _KNOWN_VAR = 1e-5
+_FLAT, _STEEP = 0.015, 0.13  # slopes of a matte per px: no edge at all, an edge at its full sharpness
+_STEEP_QUANTILE = 0.8
+_SMALL_PX = 256  # below, halving saves nothing
 _ROOM_PX = 32  # around the band, for samples and neighbours
 _SNAP = 1 / 255  # below what 8 bits can show, and above one less that, alpha is 0 and 1
 
@@ -40,10 +44,17 @@ _SNAP = 1 / 255  # below what 8 bits can show, and above one less that, alpha is
 class EdgeTreatment:
     """How the product's edge is to be drawn.
 
-    tighten_px: pull the edge this far inwards, in photo pixels, fractions count; 0 or more.
+    tighten_px: pull the edge this far inwards, in photo pixels, fractions count; 0 to 16.
+
+    Raises:
+        ValueError: naming the field that is out of range.
     """
 
     tighten_px: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tighten_px <= 16:
+            raise ValueError(f"tighten_px must be from 0 to 16, not {self.tighten_px}")
 
 
 AS_FOUND = EdgeTreatment()
@@ -64,14 +75,36 @@ def refine_matte(image: NDArray[np.uint8], matte: Float, edge: EdgeTreatment = A
     Returns:
         (H, W) float32 in [0, 1].
     """
+    return tighten_matte(_refine(image, matte), edge.tighten_px)
+
+
+def _refine(image: NDArray[np.uint8], matte: Float) -> Float:
+    if _is_enlarged(matte):
+        # A matte this soft knows nothing about single pixels: find the edge at half the size first.
+        height, width = matte.shape
+        half = (width + 1) // 2, (height + 1) // 2
+        coarse = _refine(
+            cv2.resize(image, half, interpolation=cv2.INTER_AREA), cv2.resize(matte, half, interpolation=cv2.INTER_AREA)
+        )
+        matte = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     trimap = make_trimap(matte)
+    unknown = trimap == UNKNOWN
     refined = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
-    window = window_of(trimap == UNKNOWN, room_px=_ROOM_PX)
+    window = window_of(unknown, room_px=_ROOM_PX)
     if window is not None:
         refined[window] = _refine_band(image[window], matte[window], trimap[window])
-    if edge.tighten_px:
-        refined = tighten_matte(refined, edge.tighten_px)
     return refined
+
+
+def _is_enlarged(matte: Float) -> bool:
+    """Whether hardly any edge of the matte is as steep as its pixels allow, as after enlarging it several times."""
+    if min(matte.shape) < _SMALL_PX:
+        return False
+    rows, cols = np.nonzero((matte[:-1, :-1] > 0.25) & (matte[:-1, :-1] < 0.75))
+    here = matte[rows, cols]
+    slope = np.hypot(matte[rows + 1, cols] - here, matte[rows, cols + 1] - here)
+    edges = slope[slope > _FLAT]
+    return bool(edges.size and np.quantile(edges, _STEEP_QUANTILE) < _STEEP)
 
 
 def _refine_band(image: NDArray[np.uint8], matte: Float, trimap: NDArray[np.uint8]) -> Float:
@@ -98,11 +131,12 @@ def _refine_band(image: NDArray[np.uint8], matte: Float, trimap: NDArray[np.uint
             prior_sd,
         )
         prior_var = np.clip(
-            _DISTRUST * _disagreement(mixed, variance, prior, change) * change**2, _PRIOR_SD_LEAST**2, prior_sd**2
+            _DISTRUST * _disagreement(band, mixed, variance, prior, change) * change**2, _PRIOR_SD_LEAST**2, prior_sd**2
         )
         precision = 1 / variance + 1 / prior_var
         mixed = (mixed / variance + prior / prior_var) / precision
         alpha.ravel()[here] = _even_out(image, band, alpha, mixed, 1 / precision)
+    # else the matte shows one side only, and there is nothing to tell it apart from: it stays as it is.
     alpha[alpha < _SNAP] = 0
     alpha[alpha > 1 - _SNAP] = 1
     return alpha
@@ -114,13 +148,22 @@ def _surroundings(matte: Float) -> tuple[Float, Float]:
     return cv2.dilate(matte, square), cv2.erode(matte, square)
 
 
-def _disagreement(mixed: Float, variance: Float, prior: Float, change: Float) -> np.float32:
-    """Variance of the given matte, from how far it is from what the colours say where these are sure."""
-    sure = variance < _SURE_VAR
-    if np.count_nonzero(sure) < 16:
-        return np.float32(_PRIOR_SD**2)
-    gap = (mixed[sure] - prior[sure]) ** 2 - variance[sure]
-    return np.maximum(gap.mean(), 0) / np.maximum((change[sure] ** 2).mean(), 1e-3)
+def _disagreement(band: Band, mixed: Float, variance: Float, prior: Float, change: Float) -> np.float32:
+    """Variance of the given matte where it changes most, from how far it is off what the colours say.
+
+    Differences are averaged over a few pixels, each by how sure it is: noise goes, a misplaced or washed-out edge stays.
+    """
+    certainty = np.zeros(band.shape, np.float32)
+    gap = np.zeros(band.shape, np.float32)
+    here = band.index
+    weight = 1 / (variance + np.float32(1e-3))
+    certainty.ravel()[here] = weight
+    gap.ravel()[here] = weight * (mixed - prior)
+    certainty = cv2.blur(certainty, (_AVERAGED_PX, _AVERAGED_PX)).ravel()[here]
+    gap = cv2.blur(gap, (_AVERAGED_PX, _AVERAGED_PX)).ravel()[here] / certainty
+    by_chance = _CHANCE / (_AVERAGED_PX**2 * certainty)
+    excess = max(float(np.sum(weight * (gap**2 - by_chance))), 0.0)
+    return np.float32(excess / max(float(np.sum(weight * change**2)), 1e-6))
 
 
 def _seeds(known: Mask, share: Float, highest: Float) -> Mask:
