@@ -57,12 +57,12 @@ class Bus:
         except NotFoundError:
             await client.close()
             raise StartError(
-                f"NATS at {self._url} has no stream {self._stream.name}: "
-                f"run `python -m services.common.topology --nats-url {self._url}`"
+                f"NATS at {_without_password(self._url)} has no stream {self._stream.name}: "
+                f"run `python -m services.common.topology --nats-url {_without_password(self._url)}`"
             ) from None
         except (NatsError, OSError, TimeoutError) as error:
             await client.close()
-            raise StartError(f"NATS at {self._url} does not answer ({error!r}): start it or unset the URL") from error
+            raise StartError(f"NATS at {_without_password(self._url)} does not answer ({error!r}): start it or unset the URL") from error
         self._client = client
         self._publisher = asyncio.create_task(self._publish_all(client))
 
@@ -109,3 +109,9 @@ class Bus:
 
 async def _log_error(error: Exception) -> None:
     log.warning("nats", error=repr(error))
+
+
+def _without_password(url: str) -> str:
+    """A URL that may be shown: the part before @ holds user and password."""
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
