@@ -30,7 +30,13 @@ class Product:
     fringe: Box
 
 
-def prepare_product(image: NDArray[np.uint8], matte: NDArray[np.float32], edge: EdgeTreatment = AS_FOUND) -> Product:
+def prepare_product(
+    image: NDArray[np.uint8],
+    matte: NDArray[np.float32],
+    edge: EdgeTreatment = AS_FOUND,
+    *,
+    already_cut_out: bool = False,
+) -> Product:
     """Refine the matte and free the edge's colour from the background.
 
     Args:

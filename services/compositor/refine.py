@@ -151,7 +151,7 @@ def _surroundings(matte: Float) -> tuple[Float, Float]:
 def _disagreement(band: Band, mixed: Float, variance: Float, prior: Float, change: Float) -> np.float32:
     """Variance of the given matte where it changes most, from how far it is off what the colours say.
 
-    Differences are averaged over a few pixels, each by how sure it is: noise goes, a misplaced or washed-out edge stays.
+    Differences are averaged over a few pixels, each by how sure it is: noise goes, a misplaced or soft edge stays.
     """
     certainty = np.zeros(band.shape, np.float32)
     gap = np.zeros(band.shape, np.float32)
