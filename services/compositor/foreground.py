@@ -52,9 +52,8 @@ def _estimate(image: NDArray[np.uint8], matte: Float) -> NDArray[np.uint8]:
     here = band.index
     alpha = matte.ravel()[here]
     own = srgb_to_linear(image.reshape(-1, 3)[here])
-    product = _spread(image, _pure(matte)).reshape(-1, 3)[here]
-    background = _spread(image, _pure(1 - matte)).reshape(-1, 3)[here]
-    product, background = srgb_to_linear(product), srgb_to_linear(background)
+    product = srgb_to_linear(_spread(image, _pure(matte)).reshape(-1, 3)[here])
+    background = srgb_to_linear(_spread(image, _pure(1 - matte)).reshape(-1, 3)[here])
     product[alpha == 1] = own[alpha == 1]
     background[alpha == 0] = own[alpha == 0]
 
@@ -108,8 +107,10 @@ def _spread(image: NDArray[np.uint8], pure: NDArray[np.uint8]) -> NDArray[np.uin
         pure: (H, W) uint8, 255 where the colour counts.
 
     Returns:
-        (H, W, 3) uint8, smooth where `pure` is 0.
+        (H, W, 3) uint8, smooth where `pure` is 0; the picture itself if it is so everywhere.
     """
+    if not cv2.countNonZero(pure):
+        return image
     colour = cv2.bitwise_and(image, image, mask=pure)
     small_size = _half(pure)
     levels = [
@@ -118,9 +119,10 @@ def _spread(image: NDArray[np.uint8], pure: NDArray[np.uint8]) -> NDArray[np.uin
             cv2.resize(pure, small_size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255,
         )
     ]
-    while min(levels[-1][1].shape) > 1 and levels[-1][1].min() == 0:
+    while max(levels[-1][1].shape) > 1 and levels[-1][1].min() == 0:
         size = _half(levels[-1][1])
-        levels.append(tuple(cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in levels[-1]))
+        colour, weight = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in levels[-1])
+        levels.append((colour, weight))
     filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
     for colour, weight in reversed(levels[:-1]):
         height, width = weight.shape
@@ -128,7 +130,8 @@ def _spread(image: NDArray[np.uint8], pure: NDArray[np.uint8]) -> NDArray[np.uin
         share = weight[..., None]
         filled = colour + (1 - share) * filled
     height, width = pure.shape
-    return cv2.resize(cv2.convertScaleAbs(filled), (width, height), interpolation=cv2.INTER_LINEAR)
+    spread: NDArray[np.uint8] = cv2.resize(cv2.convertScaleAbs(filled), (width, height), interpolation=cv2.INTER_LINEAR)
+    return spread
 
 
 def _half(picture: NDArray[np.generic]) -> tuple[int, int]:

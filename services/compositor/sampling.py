@@ -48,7 +48,7 @@ def sample_colours(image: NDArray[np.uint8], side: NDArray[np.bool_], band: Band
     """Colours of known pixels of one side for every pixel of the band.
 
     Args:
-        image: (H, W, 3) uint8 sRGB, lightly smoothed against noise.
+        image: (H, W, 3) uint8 sRGB.
         side: (H, W) bool, where colours may be taken from; not empty.
         band: N pixels.
 
@@ -60,17 +60,17 @@ def sample_colours(image: NDArray[np.uint8], side: NDArray[np.bool_], band: Band
     first: Index = nearest.ravel()[here].astype(np.intp)
     reach = distance.ravel()[here]
     row, col = np.divmod(first, band.shape[1])
-    towards = np.maximum(reach, 1)
-    step_row = (row - band.rows).astype(np.float32) / towards
-    step_col = (col - band.cols).astype(np.float32) / towards
+    towards = np.maximum(reach, np.float32(1))
+    step_row = np.float32(row - band.rows) / towards
+    step_col = np.float32(col - band.cols) / towards
 
     flat_side = side.ravel()
     samples = [first]
     for depth in _DEPTHS_PX:
         deeper = band.shifted(step_row * (reach + depth), step_col * (reach + depth))
         samples.append(np.where(flat_side[deeper], deeper, first))
-    stride = np.maximum(reach, _ALONG_MIN_PX)
-    for along in _ALONG:
+    stride = np.maximum(reach, np.float32(_ALONG_MIN_PX))
+    for along in np.float32(_ALONG):
         beside = band.shifted(-step_col * stride * along, step_row * stride * along)
         samples.append(nearest.ravel()[beside].astype(np.intp))
     return srgb_to_linear(image.reshape(-1, 3)[np.stack(samples)])
