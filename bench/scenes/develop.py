@@ -49,7 +49,7 @@ def develop(linear: NDArray[np.float32], look: Development, seed: int) -> NDArra
 def save_photo(image: NDArray[np.uint8], path: Path, look: Development) -> None:
     """Write a JPEG stored the way the phone was held, with the EXIF orientation that sets it upright again."""
     stored = Image.fromarray(image)
-    if look.orientation in _STORE:
+    if look.orientation != 1:
         stored = stored.transpose(_STORE[look.orientation])
     exif = Image.Exif()
     exif[_ORIENTATION_TAG] = look.orientation

@@ -15,7 +15,6 @@ import mitsuba as mi
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.scenes.denoise import denoise
 from bench.scenes.meshes import Mesh
 from bench.scenes.scenes import Camera, Light, Part, Scene
 
@@ -25,9 +24,9 @@ Progress = Callable[[int, int], None]
 PASS_SPP: Final = 8
 FRAME_MM: Final = 36.0
 
-_PATH: Final = {"type": "path", "max_depth": 6, "rr_depth": 4}
-_GUIDES: Final = {"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}
-_COVERAGE: Final = {"type": "aov", "aovs": "albedo:albedo"}
+_PATH: Final[dict[str, Any]] = {"type": "path", "max_depth": 6, "rr_depth": 4}
+_GUIDES: Final[dict[str, Any]] = {"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}
+_COVERAGE: Final[dict[str, Any]] = {"type": "aov", "aovs": "albedo:albedo"}
 
 
 def fingerprint(value: object) -> str:
@@ -127,11 +126,28 @@ def _accumulate(scene: dict[str, Any], spp: int, store: Path, progress: Progress
     return np.asarray(total / np.float32(done), np.float32)
 
 
-def render_photo(scene: Scene, width_px: int, height_px: int, spp: int, cache: Path, progress: Progress) -> Linear:
-    """Return the scene's linear light, float32 (H, W, 3), of ``spp`` samples a pixel or more, denoised."""
+def render_light(scene: Scene, width_px: int, height_px: int, spp: int, cache: Path, progress: Progress) -> Linear:
+    """Return the scene's linear light, float32 (H, W, 3), of ``spp`` samples a pixel or more."""
+    return _render_lit(scene, _PATH, width_px, height_px, spp, cache, progress)
+
+
+def render_guides(
+    scene: Scene, width_px: int, height_px: int, cache: Path, progress: Progress
+) -> tuple[Linear, Linear]:
+    """Return albedo and normals, float32 (H, W, 3) each, to denoise by.
+
+    They cost more than light here and settle sooner, so that one pass is enough.
+    """
+    layers = _render_lit(scene, _GUIDES, width_px, height_px, PASS_SPP, cache, progress)
+    return layers[..., :3], layers[..., 3:6]
+
+
+def _render_lit(
+    scene: Scene, integrator: dict[str, Any], width_px: int, height_px: int, spp: int, cache: Path, progress: Progress
+) -> Linear:
     described: dict[str, Any] = {
         "type": "scene",
-        "integrator": _PATH,
+        "integrator": integrator,
         "sensor": _sensor(scene.camera, width_px, height_px),
         "ambient": {"type": "constant", "radiance": {"type": "rgb", "value": list(scene.ambient)}},
     }
@@ -140,13 +156,9 @@ def render_photo(scene: Scene, width_px: int, height_px: int, spp: int, cache: P
     for index, light in enumerate(scene.lights):
         described[f"light_{index}"] = _lamp(light)
     seen = [scene.product, scene.stage, scene.lights, scene.ambient, scene.camera, width_px, height_px]
-    store = cache / f"{scene.name}-{fingerprint([_PATH, *seen])}.npz"
-    light_only = _accumulate(described, spp, store, progress)
-    # Albedo and normals cost more than light here and settle sooner, so they get one pass of their own.
-    described["integrator"] = _GUIDES
-    store = cache / f"{scene.name}-{fingerprint([_GUIDES, *seen])}-guides.npz"
-    guides = _accumulate(described, PASS_SPP, store, progress)
-    return denoise(light_only, guides[..., :3], guides[..., 3:6])
+    kind = "guides" if integrator is _GUIDES else "light"
+    store = cache / f"{scene.name}-{fingerprint([integrator, *seen])}-{kind}.npz"
+    return _accumulate(described, spp, store, progress)
 
 
 def render_matte(scene: Scene, width_px: int, height_px: int, spp: int, cache: Path, progress: Progress) -> Linear:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Development:
     vignetting: float = 0.12
     noise: float = 0.006
     jpeg_quality: int = 89
-    orientation: int = 1
+    orientation: Literal[1, 3, 6, 8] = 1
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,6 @@ def headphones() -> Scene:
     lights = [
         Light((-60, -30, 75), (0, 0, 9), (60, 60), (13, 13, 13.2), textures.softbox_light()),
         Light((70, -30, 40), (0, 0, 9), (40, 70), (4.5, 4.5, 4.5), textures.softbox_light()),
-        Light((0, 20, 110), (0, 20, 0), (110, 60), (3.4, 3.4, 3.4), textures.softbox_light()),
     ]
     camera = Camera((0, -92, 27), (-0.3, 0, 9.8), 119, (0, -4, 9), f_number=32)
     look = Development(exposure_ev=0.2, white_balance=(1.02, 0.98), vignetting=0.10, noise=0.010)
