@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Band:
         """(N,) positions in the flattened picture."""
         return self._flat(self.rows, self.cols)
 
-    def shifted(self, rows: NDArray[np.float32] | int, cols: NDArray[np.float32] | int) -> Index:
+    def shifted(self, rows: NDArray[np.floating[Any]] | int, cols: NDArray[np.floating[Any]] | int) -> Index:
         """(N,) flat positions of the pixels that many (fractional: nearest) px further; the frame stops the step."""
         return self._flat(
             np.clip(np.rint(self.rows + rows), 0, self.shape[0] - 1),

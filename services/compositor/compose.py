@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.compositor.canvas import Packshot, render_canvas
 from services.compositor.foreground import estimate_foreground
-from services.compositor.layout import Box, CanvasSpec, Layout, bounding_box, plan_layout
+from services.compositor.layout import Box, CanvasSpec, Layout, bounding_box, fringe_box, plan_layout
 from services.compositor.refine import AS_FOUND, EdgeTreatment, refine_matte
 from services.compositor.tighten import tighten_matte
 
@@ -62,7 +62,7 @@ def prepare_product(
         foreground=foreground,
         matte=refined,
         bbox=bounding_box(refined),
-        fringe=bounding_box(refined, float(np.finfo(np.float32).tiny)),
+        fringe=fringe_box(refined),
     )
 
 

@@ -86,18 +86,44 @@ class Layout:
     rescaled: bool
 
 
-def bounding_box(matte: NDArray[np.float32], threshold: float = _SOLID) -> Box:
-    """The smallest box around the pixels of a matte (H, W) at or above `threshold`.
+def bounding_box(matte: NDArray[np.float32]) -> Box:
+    """The box around what is at least half opaque, to a fraction of a pixel: where alpha passes a half between centres.
+
+    Args:
+        matte: (H, W) float32 in [0, 1].
 
     Raises:
         EmptyMatteError: no pixel is.
     """
-    solid = matte >= threshold
-    rows, cols = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    top, bottom = _crossings(matte.max(axis=1))
+    left, right = _crossings(matte.max(axis=0))
+    return Box(top, left, bottom, right)
+
+
+def fringe_box(matte: NDArray[np.float32]) -> Box:
+    """The box of whole pixels around everything of a matte (H, W) that is not fully transparent.
+
+    Raises:
+        EmptyMatteError: everything is.
+    """
+    rows, cols = np.flatnonzero(matte.max(axis=1)), np.flatnonzero(matte.max(axis=0))
     if not rows.size:
-        highest = float(matte.max()) if matte.size else 0.0
-        raise EmptyMatteError(f"no pixel of the matte reaches {threshold:.3g}; the highest is {highest:.3g}")
+        raise EmptyMatteError("the matte is fully transparent")
     return Box(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
+
+
+def _crossings(profile: NDArray[np.float32]) -> tuple[float, float]:
+    """Where a profile of pixel values, 0 beyond its ends, first and last passes `_SOLID`; pixel i covers [i, i + 1)."""
+    solid = np.flatnonzero(profile >= _SOLID)
+    if not solid.size:
+        raise EmptyMatteError(f"no pixel of the matte reaches {_SOLID:g}; the highest is {profile.max(initial=0):.3g}")
+    padded = np.concatenate([[0.0], profile, [0.0]])
+    first, last = int(solid[0]), int(solid[-1])
+
+    def share(outside: int, inside: int) -> float:
+        return float((_SOLID - padded[outside]) / (padded[inside] - padded[outside]))
+
+    return first - 0.5 + share(first, first + 1), last + 1.5 - share(last + 2, last + 1)
 
 
 def plan_layout(bbox: Box, matte_shape: tuple[int, int], canvas: CanvasSpec, *, fringe: Box | None = None) -> Layout:

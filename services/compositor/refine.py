@@ -65,7 +65,8 @@ def refine_matte(image: NDArray[np.uint8], matte: Float, edge: EdgeTreatment = A
 
     In a band along the edge (`trimap.make_trimap`) alpha comes from sampled product and background colours, weighed
     against the given matte, then evened out between neighbours of the same colour. Where colours say nothing the given
-    matte stands. Outside of the band the result is exactly 0 or 1.
+    matte stands. Outside of the band the result is exactly 0 or 1. A matte that was enlarged from a small one is
+    refined at half the size first (and there again, if need be), in a band twice as wide.
 
     Args:
         image: (H, W, 3) uint8 sRGB.

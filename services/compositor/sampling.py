@@ -70,8 +70,8 @@ def sample_colours(image: NDArray[np.uint8], side: NDArray[np.bool_], band: Band
         deeper = band.shifted(step_row * (reach + depth), step_col * (reach + depth))
         samples.append(np.where(flat_side[deeper], deeper, first))
     stride = np.maximum(reach, np.float32(_ALONG_MIN_PX))
-    for along in np.float32(_ALONG):
-        beside = band.shifted(-step_col * stride * along, step_row * stride * along)
+    for along in _ALONG:
+        beside = band.shifted(-step_col * stride * np.float32(along), step_row * stride * np.float32(along))
         samples.append(nearest.ravel()[beside].astype(np.intp))
     return srgb_to_linear(image.reshape(-1, 3)[np.stack(samples)])
 

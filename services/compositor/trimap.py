@@ -25,9 +25,9 @@ def make_trimap(matte: NDArray[np.float32], *, min_radius_px: int = 2) -> NDArra
         (H, W) uint8: 0 background, 128 unknown, 255 product. Either side is empty where the matte itself has none of it
         or where a structure is thinner than the band; callers look before they rely on a side.
     """
-    sure_product = cv2.compare(matte, _SOFT_HIGH, cv2.CMP_GE)
-    sure_background = cv2.compare(matte, _SOFT_LOW, cv2.CMP_LE)
-    soft = cv2.bitwise_not(cv2.bitwise_or(sure_product, sure_background))
+    sure_product = (matte >= _SOFT_HIGH).view(np.uint8)
+    sure_background = (matte <= _SOFT_LOW).view(np.uint8)
+    soft = 1 - sure_product - sure_background
     unknown = cv2.dilate(soft, _disc(min_radius_px))
     for thickness_px, widening_px in _WIDENINGS_PX:
         core = cv2.erode(soft, _square(thickness_px // 2))

@@ -1,7 +1,8 @@
 """Small product scenes whose matte, foreground and background are exactly known.
 
 A product is drawn several times larger than asked and averaged down, so its matte is true area coverage, and it is laid
-over the background in linear light, as a lens mixes them. Photo noise is the only thing that is not exact.
+over the background in linear light, as a lens mixes them. Photo noise is the only thing that is not exact. Places are
+(row, col) in pixels, (0, 0) being the outer corner of the first one.
 """
 
 from __future__ import annotations
@@ -88,9 +89,13 @@ def ring(outer: float, inner: float, centre: tuple[float, float]) -> Draw:
 
 
 def rectangle(top: float, left: float, bottom: float, right: float) -> Draw:
-    return lambda layer, scale: _polygon(
-        layer, scale, np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
-    )
+    def draw(layer: NDArray[np.uint8], scale: float) -> None:
+        rows, cols = (
+            slice(max(round(a * scale), 0), max(round(b * scale), 0)) for a, b in ((top, bottom), (left, right))
+        )
+        layer[rows, cols] = 255
+
+    return draw
 
 
 def star(outer: float, inner: float, points: int, centre: tuple[float, float]) -> Draw:
@@ -113,7 +118,7 @@ def hairs(radius: float, length: float, count: int, width: float, centre: tuple[
             t = np.linspace(0, 1, 24)
             r, a = radius * 0.9 + t * (end - radius * 0.9), start + bend * t**2
             curve = np.stack([centre[1] + r * np.cos(a), centre[0] + r * np.sin(a)], axis=1)
-            points = np.rint((curve * scale + (scale - 1) / 2) * (1 << _FIXED_POINT_BITS)).astype(np.int32)
+            points = np.rint((curve * scale - 0.5) * (1 << _FIXED_POINT_BITS)).astype(np.int32)
             thickness = max(1, round(width * scale))
             cv2.polylines(layer, [points], False, 255, thickness, cv2.LINE_8, _FIXED_POINT_BITS)
 
@@ -176,12 +181,12 @@ def coarse(matte: Matte, side_px: int = 320) -> Matte:
 
 def _circle(layer: NDArray[np.uint8], scale: float, centre: tuple[float, float], radius: float, value: int) -> None:
     one = 1 << _FIXED_POINT_BITS
-    row, col = (round((c * scale + (scale - 1) / 2) * one) for c in centre)
+    row, col = (round((c * scale - 0.5) * one) for c in centre)
     cv2.circle(layer, (col, row), round(radius * scale * one), value, -1, cv2.LINE_8, _FIXED_POINT_BITS)
 
 
 def _polygon(layer: NDArray[np.uint8], scale: float, corners: NDArray[np.float64]) -> None:
-    """Fill a polygon of (row, col) corners given in pixel edges: (0, 0) is the outer corner of the first pixel."""
+    """Fill a polygon of (row, col) corners."""
     one = 1 << _FIXED_POINT_BITS
     points = np.rint((corners[:, ::-1] * scale - 0.5) * one).astype(np.int32)
     cv2.fillPoly(layer, [points], 255, cv2.LINE_8, _FIXED_POINT_BITS)

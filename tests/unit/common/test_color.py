@@ -43,18 +43,18 @@ SHARMA_TABLE = """
 SHARMA = np.array([[float(x) for x in line.split()] for line in SHARMA_TABLE.strip().splitlines()])
 
 
-def test_ciede2000_reproduces_the_test_table_of_the_paper():
+def test_ciede2000_reproduces_the_test_table_of_the_paper() -> None:
     assert SHARMA.shape == (34, 7)
     np.testing.assert_allclose(ciede2000(SHARMA[:, :3], SHARMA[:, 3:6]), SHARMA[:, 6], atol=1e-4)
 
 
-def test_ciede2000_is_symmetric_and_zero_for_equal_colours():
+def test_ciede2000_is_symmetric_and_zero_for_equal_colours() -> None:
     one, other = SHARMA[:, :3], SHARMA[:, 3:6]
     np.testing.assert_allclose(ciede2000(one, other), ciede2000(other, one), atol=1e-4)
     assert ciede2000(one, one).max() == 0
 
 
-def test_ciede2000_of_images_keeps_their_shape_and_stays_close_in_single_precision():
+def test_ciede2000_of_images_keeps_their_shape_and_stays_close_in_single_precision() -> None:
     rng = np.random.default_rng(5)
     one, other = rng.integers(0, 256, (2, 40, 30, 3), dtype=np.uint8)
     single = ciede2000(srgb_to_lab(one), srgb_to_lab(other))
@@ -75,20 +75,20 @@ def test_ciede2000_of_images_keeps_their_shape_and_stays_close_in_single_precisi
         ((119, 119, 119), (50.03, 0.0, 0.0)),
     ],
 )
-def test_srgb_to_lab_gives_the_known_values(rgb, lab):
+def test_srgb_to_lab_gives_the_known_values(rgb: tuple[int, int, int], lab: tuple[float, float, float]) -> None:
     np.testing.assert_allclose(srgb_to_lab(np.array(rgb, np.uint8)), lab, atol=0.02)
 
 
-def test_bytes_and_floats_mean_the_same_colour():
+def test_bytes_and_floats_mean_the_same_colour() -> None:
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     np.testing.assert_allclose(srgb_to_linear(ramp), srgb_to_linear(ramp / 255.0), atol=1e-6)
     np.testing.assert_allclose(srgb_to_lab(ramp), srgb_to_lab(ramp / 255.0), atol=1e-3)
 
 
-def test_every_byte_survives_the_way_to_linear_light_and_back():
+def test_every_byte_survives_the_way_to_linear_light_and_back() -> None:
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
     np.testing.assert_array_equal(linear_to_srgb(srgb_to_linear(ramp)), ramp)
 
 
-def test_linear_light_out_of_range_is_clipped():
+def test_linear_light_out_of_range_is_clipped() -> None:
     np.testing.assert_array_equal(linear_to_srgb(np.array([-0.5, 1.5], np.float32)), [0, 255])
