@@ -61,22 +61,28 @@ def _cut_out(request: RenderCutoutRequest) -> RenderCutoutResponse:
 def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image, Product]:
     """The photo's image and its refined product."""
     try:
-        image = decode_photo(request.photo).image
+        photo = decode_photo(request.photo)
     except PhotoError as error:
         raise unusable_photo("photo", error) from error
     try:
         matte = decode_matte(request.matte_png)
     except PhotoError as error:
         raise unusable_photo("matte_png", error) from error
-    if matte.shape != image.shape[:2]:
-        (height, width), (matte_height, matte_width) = image.shape[:2], matte.shape
+    if matte.shape != photo.image.shape[:2]:
+        (height, width), (matte_height, matte_width) = photo.image.shape[:2], matte.shape
         raise invalid_argument(
             "matte_png",
             "MATTE_SIZE_MISMATCH",
             f"the matte is {matte_width} × {matte_height} px, the upright photo {width} × {height} px",
         )
     try:
-        return image, prepare_product(image, matte, EdgeTreatment(tighten_px=request.edge.tighten_px))
+        product = prepare_product(
+            photo.image,
+            matte,
+            EdgeTreatment(tighten_px=request.edge.tighten_px),
+            already_cut_out=photo.alpha is not None,
+        )
+        return photo.image, product
     except EmptyMatteError as error:
         raise invalid_argument("matte_png", error.reason, str(error)) from error
 
@@ -95,7 +101,13 @@ def _composition(product: Product, target: CanvasTarget) -> Composition:
     jpeg = encode_jpeg(packshot.image, target.jpeg_quality)
     images = [EncodedImage(output=OUTPUT_JPEG, content=jpeg, **size)]
     if target.transparent_png:
-        images.append(EncodedImage(output=OUTPUT_TRANSPARENT_PNG, content=encode_png(make_cutout(packshot.image, packshot.foreground, packshot.alpha)), **size))
+        images.append(
+            EncodedImage(
+                output=OUTPUT_TRANSPARENT_PNG,
+                content=encode_png(make_cutout(packshot.image, packshot.foreground, packshot.alpha)),
+                **size,
+            )
+        )
     return Composition(
         target_id=target.target_id,
         images=images,
