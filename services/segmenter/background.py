@@ -22,6 +22,8 @@ _TRIALS = 80
 _CONSENSUS_DELTA_E = 4.0  # a rim pixel agrees with a trial plane within this
 _MIN_PLAIN_SHARE = 0.7  # of the rim must follow the field
 _MAX_PLAIN_NOISE = 1.6  # ΔE76, after averaging down to the working size
+_MIN_CLEAN_SHARE = 0.85
+_MAX_CLEAN_NOISE = 0.8
 _MAX_SOLID_RANGE = 6.0  # ΔE76 between the extremes of the field
 _MIN_PATTERN_SIMILARITY = 0.6
 _RIM_SEGMENTS = 12
@@ -56,6 +58,11 @@ class Background:
     def is_plain(self) -> bool:
         """Whether the field alone describes it."""
         return self.kind in (BackgroundKind.SOLID, BackgroundKind.GRADIENT)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the field describes it so well that what differs from the field is product."""
+        return self.is_plain and self.rim_share >= _MIN_CLEAN_SHARE and self.noise <= _MAX_CLEAN_NOISE
 
     def field(self, height: int, width: int) -> NDArray[np.float32]:
         """The fitted colour at every pixel of the frame: CIELAB, float32 (height, width, 3)."""

@@ -1,8 +1,8 @@
 """A proposal that needs no weights.
 
 Several simple explanations of the photo compete: what stands out from the frame's border, what two colour models
-separate, what fills the middle, what a smooth backdrop does not explain. Each is brought to a clean outline by a graph cut
-at a small size and judged by how well its outline lies on edges, how it sits in the frame and how far the others
+separate, what fills the middle, what a smooth backdrop does not explain. Each is brought to a clean outline by a graph
+cut at a small size and judged by how well its outline lies on edges, how it sits in the frame and how far the others
 agree. The winner is cut once more, along its outline, at the working size.
 
 References
@@ -83,13 +83,14 @@ class ClassicalProposer:
         outside = rim(height, width, scale_roi(roi, image.shape[:2], (height, width)))
         product = resize(mask.astype(np.float32), height, width) >= 0.5
         band = max(2, round(_BAND_SHARE * max(height, width)))
+        plain = separate_plain(to_lab(work), background, outside) if background.is_plain else None
+        if plain is not None and background.is_clean:
+            product = (product | plain.certain) & ~(plain.background | plain.holes)
         trimap = np.where(product, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         trimap[shrink(product, band)] = cv2.GC_FGD
         trimap[~grow(product, band)] = cv2.GC_BGD
-        if background.is_plain:
-            plain = separate_plain(to_lab(work), background, outside)
-            sure = shrink(plain.background, 1) | shrink(plain.holes, 1)
-            trimap[sure & ~shrink(product, 2 * band)] = cv2.GC_BGD
+        if plain is not None:
+            trimap[shrink(plain.background, 1) & ~shrink(product, band)] = cv2.GC_BGD
             trimap[shrink(plain.holes, 1)] = cv2.GC_BGD
         trimap[outside] = cv2.GC_BGD
         cut = _grab_cut(work, trimap, rounds=2)

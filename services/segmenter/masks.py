@@ -36,6 +36,16 @@ def shrink(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.erode(mask.astype(np.uint8), disc(radius_px)) > 0)
 
 
+def enclosed(mask: NDArray[np.bool_], min_share: float) -> NDArray[np.bool_]:
+    """Components of a mask that do not reach the frame and cover at least a share of it."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    kept = stats[:, cv2.CC_STAT_AREA] >= min_share * mask.size
+    for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        kept[side] = False
+    kept[0] = False
+    return np.asarray(kept[labels])
+
+
 def without_fragments(mask: NDArray[np.bool_], min_share_of_largest: float) -> NDArray[np.bool_]:
     """Keep components of at least a share of the largest one's area."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

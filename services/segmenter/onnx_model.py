@@ -11,9 +11,12 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from services.segmenter.masks import clear_outside, scale_roi
+from services.segmenter.masks import clear_outside, resize, scale_roi, soft_iou, working_size
 from services.segmenter.proposal import Proposal, Roi
 from services.segmenter.registry import Activation, ModelSpec, Scaling
+
+_MATTE_SIDE_PX = 640
+_CLOSE_UP_MARGIN = 0.25  # of the product's longest side
 
 
 class ModelError(Exception):
@@ -35,9 +38,10 @@ class ProviderUnavailableError(ModelError):
 class OnnxProposer:
     """Proposes a matte with one ONNX model; its session is made once and serves all threads.
 
-    The confidence of its proposal is how decided the model is about what it calls product: 1 minus the share of
-    its probability mass that is undecided. The output is never stretched to the full range, so a photo in which the
-    model sees nothing gives an empty, unconfident proposal.
+    The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
+    gets the model's full resolution. The confidence of the proposal is how far the two looks agree (soft IoU). The
+    output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal
+    of confidence 0.
     """
 
     def __init__(
@@ -78,6 +82,25 @@ class OnnxProposer:
         return self._spec.name
 
     def propose(self, image: NDArray[np.uint8], roi: Roi | None = None) -> Proposal:
+        height, width = image.shape[:2]
+        size = working_size(height, width, _MATTE_SIDE_PX)
+        roi_at_size = scale_roi(roi, (height, width), size)
+        first = clear_outside(resize(self._run(image), *size), roi_at_size)
+        seen = _box_of_product(first)
+        if seen is None:
+            return Proposal(self.name, first, 0.0)
+        top, left, bottom, right = _with_margin(seen, size)
+        rows, cols = height / size[0], width / size[1]
+        close_up = image[round(top * rows) : round(bottom * rows), round(left * cols) : round(right * cols)]
+        second = np.zeros(size, np.float32)
+        second[top:bottom, left:right] = resize(self._run(close_up), bottom - top, right - left)
+        second = clear_outside(second, roi_at_size)
+        if not (second >= 0.5).any():
+            return Proposal(self.name, first, 0.0)
+        return Proposal(self.name, second, soft_iou(first, second))
+
+    def _run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (S, S) float32 in [0, 1] for an image of any size."""
         output = self._session.run([self._output], {self._input: _prepare(image, self._spec)})[0]
         matte = np.squeeze(np.asarray(output, np.float32))
         if matte.ndim != 2:
@@ -87,18 +110,20 @@ class OnnxProposer:
             )
         if self._spec.activation is Activation.SIGMOID:
             matte = 1.0 / (1.0 + np.exp(-np.clip(matte, -30, 30)))
-        matte = np.clip(np.nan_to_num(matte), 0.0, 1.0).astype(np.float32)
-        if roi is not None:
-            matte = clear_outside(matte, scale_roi(roi, image.shape[:2], (matte.shape[0], matte.shape[1])))
-        return Proposal(self._spec.name, matte, _decidedness(matte))
+        return np.clip(np.nan_to_num(matte), 0.0, 1.0).astype(np.float32)
 
 
-def _decidedness(matte: NDArray[np.float32]) -> float:
-    """1 - (mass of min(p, 1 - p)) / (mass of p), clipped to [0, 1]; 0 where nothing reaches one half."""
-    if not (matte >= 0.5).any():
-        return 0.0
-    undecided = float(np.minimum(matte, 1.0 - matte).sum())
-    return float(np.clip(1.0 - undecided / float(matte.sum()), 0.0, 1.0))
+def _box_of_product(matte: NDArray[np.float32]) -> Roi | None:
+    rows, cols = np.nonzero((matte >= 0.5).any(axis=1))[0], np.nonzero((matte >= 0.5).any(axis=0))[0]
+    if len(rows) == 0:
+        return None
+    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+
+
+def _with_margin(box: Roi, size: tuple[int, int]) -> Roi:
+    top, left, bottom, right = box
+    margin = round(_CLOSE_UP_MARGIN * max(bottom - top, right - left))
+    return max(0, top - margin), max(0, left - margin), min(size[0], bottom + margin), min(size[1], right + margin)
 
 
 def _prepare(image: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ _SQUARE = np.ones((3, 3), np.uint8)
 _DARKEST_SHADOW = 0.3  # of the field's lightness
 _BRIGHTEST_LIGHT = 1.2
 _SHADOW_CHROMA_DELTA_E = 4.0
+_STEEPEST_SHADING_NEUTRAL = 1.8  # ΔE76 per pixel at the working size
+_STEEPEST_SHADING_COLORED = 6.0
 _MIN_PIECE_SHARE = 0.0008  # of the frame
 _MIN_HOLE_SHARE = 0.0004
 
@@ -35,11 +37,13 @@ _MIN_HOLE_SHARE = 0.0004
 class PlainSeparation:
     """Attributes, all bool (H, W):
     product: everything the background does not reach, without specks.
+    certain: the part of it that no light or shadow on the backdrop could look like.
     background: reached from the rim.
     holes: background colour enclosed by product.
     """
 
     product: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
     background: NDArray[np.bool_]
     holes: NDArray[np.bool_]
 
@@ -62,7 +66,10 @@ def separate_plain(lab: NDArray[np.float32], background: Background, outside: ND
     near = max(3.5 * noise, 2.5)
     lit = _same_surface_other_light(lab, field, noise)
 
-    passable = ((distance <= near) | lit) & smooth
+    # Shading has soft edges. On a coloured backdrop a product shows by its hue as well, so steeper ones may be shading.
+    chroma = float(np.median(np.hypot(field[..., 1], field[..., 2])))
+    steepest = float(np.interp(chroma, (4.0, 12.0), (_STEEPEST_SHADING_NEUTRAL, _STEEPEST_SHADING_COLORED)))
+    passable = ((distance <= near) & smooth) | (lit & (gradient <= max(1.5 * noise, steepest)))
     reached = _reach(passable, outside & (distance <= 2 * near))
 
     strict = (distance <= max(2.5 * noise, 1.6)) & smooth & ~reached
@@ -70,8 +77,9 @@ def separate_plain(lab: NDArray[np.float32], background: Background, outside: ND
     holes = (cv2.dilate(holes.astype(np.uint8), _SQUARE) > 0) & strict
 
     rest = ~(reached | holes)
-    evidence = (distance > 2 * near) & ~(lit & (gradient < 3.6))
-    return PlainSeparation(_supported(rest, evidence), reached, holes)
+    evidence = rest & (distance > 2 * near) & ~(lit & (gradient < 2 * steepest))
+    product = _supported(rest, evidence)
+    return PlainSeparation(product, product & (distance > 2 * near) & ~lit, reached, holes)
 
 
 def _same_surface_other_light(lab: NDArray[np.float32], field: NDArray[np.float32], noise: float) -> NDArray[np.bool_]:

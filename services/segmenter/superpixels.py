@@ -9,6 +9,7 @@ regular grid, placed where the gradient is lowest, flooded on the gradient plus 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -61,8 +62,8 @@ def superpixels(lab: NDArray[np.float32], count: int) -> Superpixels:
 
     markers = np.zeros((height, width), np.int32)
     label = 0
-    for top, bottom in zip(row_edges[:-1], row_edges[1:], strict=True):
-        for left, right in zip(col_edges[:-1], col_edges[1:], strict=True):
+    for top, bottom in pairwise(row_edges.tolist()):
+        for left, right in pairwise(col_edges.tolist()):
             row_margin, col_margin = (bottom - top) // 5, (right - left) // 5
             core = gradient[top + row_margin : bottom - row_margin, left + col_margin : right - col_margin]
             row, col = np.unravel_index(int(np.argmin(core)), core.shape)

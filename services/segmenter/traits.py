@@ -1,6 +1,7 @@
 """What about a product makes its edge or its inside hard, each by one documented measure.
 
-These are hints for confidence and for people, not classifiers: thresholds are set so that ordinary opaque products show none.
+These are hints for confidence and for people, not classifiers: thresholds are set so that ordinary opaque
+products show none.
 """
 
 from __future__ import annotations
