@@ -179,6 +179,7 @@ class Segmentation(_message.Message):
     PROPOSALS_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     TOUCHES_FRAME_FIELD_NUMBER: _builtins.int
+    SOFT_SHARE_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Size of the upright photo; the matte has the same."""
     height_px: _builtins.int
@@ -191,6 +192,8 @@ class Segmentation(_message.Message):
     """Names of the proposals that made the matte, joined by "+"."""
     touches_frame: _builtins.bool
     """The product reaches the edge of the photo: part of it may be missing."""
+    soft_share: _builtins.float
+    """Undecided pixels of the matte, in (0.1, 0.9), as a share of the product's: how soft its edge is."""
     @_builtins.property
     def traits(self) -> _containers.RepeatedScalarFieldContainer[Global___Trait.ValueType]: ...
     @_builtins.property
@@ -210,10 +213,11 @@ class Segmentation(_message.Message):
         proposals: _abc.Iterable[Global___Proposal] | None = ...,
         model: _builtins.str = ...,
         touches_frame: _builtins.bool = ...,
+        soft_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "background_class", b"background_class", "background_color", b"background_color", "height_px", b"height_px", "model", b"model", "pieces", b"pieces", "proposals", b"proposals", "touches_frame", b"touches_frame", "traits", b"traits", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "background_class", b"background_class", "background_color", b"background_color", "height_px", b"height_px", "model", b"model", "pieces", b"pieces", "proposals", b"proposals", "soft_share", b"soft_share", "touches_frame", b"touches_frame", "traits", b"traits", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,7 +17,17 @@ HARD_TRAITS: Final[Mapping[str, float]] = {
 }
 """What a trait leaves of the certainty; a product with several has the lowest."""
 
-_FLOOR: Final = 1e-3
+CLASSICAL_ON: Final[Mapping[str, float]] = {
+    "transparent": 1.0,
+    "solid": 0.95,
+    "gradient": 0.9,
+    "pattern": 0.5,
+    "scene": 0.35,
+    "unspecified": 0.35,
+}
+"""How far colour alone can be trusted, by background class: in a room it has no idea what the product is."""
+
+_FLOOR: Final = 1e-4
 """Keeps the logarithm finite: a factor of 0 gives a confidence near 0, not an error."""
 
 
@@ -50,34 +60,60 @@ def combine(factors: tuple[Factor, ...]) -> Confidence:
 def of_segmentation(
     *,
     agreement: float,
-    score: float,
+    soft_share: float,
+    background: str,
+    proposals: Collection[str],
     touches_frame: bool,
     traits: Collection[str],
 ) -> tuple[Factor, ...]:
     """Factors known once the product is cut out.
 
+    The curves and weights were chosen so that the confidence is about the chance of an IoU of 0.9 or more, on photos
+    and composites of the training pack: see bench/README.md.
+
     Args:
         agreement: How much the proposals agree, in [0, 1].
-        score: The used proposals' own score, weighted, in [0, 1].
+        soft_share: Undecided pixels of the matte as a share of the product's.
+        background: Lower-case name of the background class.
+        proposals: Names of those that made the matte.
         touches_frame: The product reaches the edge of the photo.
         traits: Lower-case trait names.
     """
     hard = {trait: HARD_TRAITS[trait] for trait in traits if trait in HARD_TRAITS}
+    evidence, on_what = _evidence(background, proposals)
     return (
-        Factor("agreement", agreement, 0.4, "how much independent proposals agree on what the product is"),
-        Factor("matte_score", score, 0.3, "how well the matte follows edges and separates colours"),
+        Factor("agreement", agreement**2, 0.3, "how much the proposals agree on what the product is"),
+        Factor("evidence", evidence, 0.3, on_what),
+        Factor(
+            "edge_certainty",
+            _falling(soft_share, good=0.012, bad=0.04),
+            0.3,
+            f"undecided edge pixels are {100 * soft_share:.1f} % of the product",
+        ),
         Factor(
             "completeness",
             0.6 if touches_frame else 1.0,
-            0.15,
+            0.1,
             "the product reaches the photo's edge" if touches_frame else "the whole product is in the photo",
         ),
         Factor(
             "difficulty",
             min(hard.values(), default=1.0),
-            0.15,
+            0.1,
             f"hard to cut out: {', '.join(sorted(hard))}" if hard else "no trait that makes cutting out hard",
         ),
+    )
+
+
+def _evidence(background: str, proposals: Collection[str]) -> tuple[float, str]:
+    """How far the way the product was found can be trusted, and in words."""
+    if "alpha" in proposals:
+        return 1.0, "the photo came with its own alpha"
+    if any(name != "classical" for name in proposals):
+        return 0.95, "a learned model knows what products look like"
+    return (
+        CLASSICAL_ON[background],
+        f"found by colour alone on a background of class {background}",
     )
 
 
@@ -93,13 +129,13 @@ def of_packshot(*, halo: float | None, upscale_factor: float) -> tuple[Factor, .
         Factor(
             "clean_edge",
             edge,
-            0.2,
+            0.1,
             "the halo could not be measured" if halo is None else f"halo of {halo:.1f} ΔE00 at the edge",
         ),
         Factor(
             "resolution",
             _falling(upscale_factor, good=1.0, bad=5.0),
-            0.1,
+            0.05,
             f"the product was enlarged {upscale_factor:.2f} times" if upscale_factor > 1 else "not enlarged",
         ),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from packshot.v1.image_pb2 import Segmentation, StageTiming, Trait
+from packshot.v1.image_pb2 import BackgroundClass, Segmentation, StageTiming, Trait
 from packshot.v1.report_pb2 import (
     RESOLUTION_AUTO_CORRECTED,
     RESOLUTION_MANUAL,
@@ -212,7 +212,9 @@ def _as_is(evaluation: Evaluation) -> list[RuleResult]:
 def _segmentation_factors(segmentation: Segmentation) -> tuple[confidence.Factor, ...]:
     return confidence.of_segmentation(
         agreement=segmentation.agreement,
-        score=sum(proposal.score * proposal.weight for proposal in segmentation.proposals),
+        soft_share=segmentation.soft_share,
+        background=BackgroundClass.Name(segmentation.background_class).removeprefix("BACKGROUND_CLASS_").lower(),
+        proposals=[proposal.name for proposal in segmentation.proposals if proposal.weight > 0],
         touches_frame=segmentation.touches_frame,
         traits={Trait.Name(trait).removeprefix("TRAIT_").lower() for trait in segmentation.traits},
     )

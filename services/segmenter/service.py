@@ -14,6 +14,7 @@ from services.common.photo import PhotoError, decode_photo, encode_matte
 from services.segmenter.background import BackgroundKind
 from services.segmenter.proposal import Proposer
 from services.segmenter.segmentation import Segmentation, segment
+from services.segmenter.softness import soft_share
 from services.segmenter.traits import Trait
 
 _BACKGROUNDS: Final = {
@@ -101,4 +102,5 @@ def _message(segmentation: Segmentation) -> image_pb2.Segmentation:
         ],
         model="+".join(used),
         touches_frame=segmentation.touches_frame,
+        soft_share=soft_share(segmentation.matte),
     )
