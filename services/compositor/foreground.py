@@ -69,26 +69,35 @@ def _solve(band: Band, alpha: Float, own: Float, product: Float, background: Flo
     order = np.full(band.shape[0] * band.shape[1], -1, np.int32)
     order[band.index] = np.arange(len(band), dtype=np.int32)
     solved = np.flatnonzero((alpha > 0) & (alpha < 1))
-    links = []
-    for step in _NEIGHBOURS:
-        beside = order[band.shifted(*step)[solved]]
-        weight = _SMOOTHNESS + _SMOOTHNESS_AT_EDGES * np.abs(alpha[beside] - alpha[solved])
-        # A neighbour without any of a colour says nothing about it.
-        links.append((beside, weight * (alpha[beside] > 0), weight * (alpha[beside] < 1)))
     a = alpha[solved]
     b = 1 - a
-    a11 = a * a + np.add.reduce([link[1] for link in links])
-    a22 = b * b + np.add.reduce([link[2] for link in links])
-    a12 = a * b
-    det = a11 * a22 - a12 * a12
-    pixel = own[solved]
+    links = []
+    a11, a22 = a * a, b * b
+    for step in _NEIGHBOURS:
+        beside = order[band.shifted(*step)[solved]].astype(np.intp)
+        there = alpha[beside]
+        weight = _SMOOTHNESS + _SMOOTHNESS_AT_EDGES * np.abs(there - a)
+        # A neighbour without any of a colour says nothing about it.
+        product_weight, background_weight = weight * (there > 0), weight * (there < 1)
+        a11 += product_weight
+        a22 += background_weight
+        links.append((beside, product_weight[:, None], background_weight[:, None]))
+    # The inverse of the 2 x 2 matrix, the same in every round.
+    det = a11 * a22 - (a * b) ** 2
+    i11, i12, i22 = (a22 / det)[:, None], (a * b / det)[:, None], (a11 / det)[:, None]
+    from_product, from_background = a[:, None] * own[solved], b[:, None] * own[solved]
+    neighbour = np.empty_like(from_product)
     for _ in range(_ROUNDS):
-        right1, right2 = a[:, None] * pixel, b[:, None] * pixel
-        for beside, weight1, weight2 in links:
-            right1 += weight1[:, None] * product[beside]
-            right2 += weight2[:, None] * background[beside]
-        product[solved] = np.clip((a22[:, None] * right1 - a12[:, None] * right2) / det[:, None], 0, 1)
-        background[solved] = np.clip((a11[:, None] * right2 - a12[:, None] * right1) / det[:, None], 0, 1)
+        right1, right2 = from_product.copy(), from_background.copy()
+        for beside, product_weight, background_weight in links:
+            np.take(product, beside, axis=0, out=neighbour, mode="clip")
+            neighbour *= product_weight
+            right1 += neighbour
+            np.take(background, beside, axis=0, out=neighbour, mode="clip")
+            neighbour *= background_weight
+            right2 += neighbour
+        product[solved] = np.clip(i11 * right1 - i12 * right2, 0, 1)
+        background[solved] = np.clip(i22 * right2 - i12 * right1, 0, 1)
     return product
 
 

@@ -25,6 +25,7 @@ _PRIOR_SD_LEAST = 0.02
 _DISTRUST = 20.0  # errors of a matte are few and large, a normal distribution has them many and small
 _AVERAGED_PX = 3
 _CHANCE = 3.0  # differences this many times what independent noise would leave are still called noise
+_SHARPENING = 3.0  # of a washed-out edge where colours cannot find it
 _SURROUNDINGS_PX = 6
 _SEED_BLUR_PX = 1.0
 _SEED_SHARE = 0.88  # of the highest matte around, from where on a pixel is taken for pure product
@@ -134,9 +135,12 @@ def _refine_band(image: NDArray[np.uint8], matte: Float, trimap: NDArray[np.uint
         prior_var = np.clip(
             _DISTRUST * _disagreement(band, mixed, variance, prior, change) * change**2, _PRIOR_SD_LEAST**2, prior_sd**2
         )
+        # Where colours cannot tell, an edge known to be washed out elsewhere is drawn sharp here too.
+        sharp = np.clip((prior - 0.5) * _SHARPENING + 0.5, 0, 1)
+        prior = prior + (sharp - prior) * prior_var / _PRIOR_SD**2
         precision = 1 / variance + 1 / prior_var
         mixed = (mixed / variance + prior / prior_var) / precision
-        alpha.ravel()[here] = _even_out(image, band, alpha, mixed, 1 / precision)
+        alpha.ravel()[here] = _even_out(image, band, alpha, mixed, 1 / precision, 1 / (precision * prior_var))
     # else the matte shows one side only, and there is nothing to tell it apart from: it stays as it is.
     alpha[alpha < _SNAP] = 0
     alpha[alpha > 1 - _SNAP] = 1
@@ -180,27 +184,29 @@ def _linear_noise(srgb: NDArray[np.uint8]) -> Float:
     return np.float32(_NOISE) * slope
 
 
-def _even_out(image: NDArray[np.uint8], band: Band, alpha: Float, mixed: Float, variance: Float) -> Float:
-    """Average every pixel's alpha with that of like-coloured neighbours, each by how sure it is."""
+def _even_out(
+    image: NDArray[np.uint8], band: Band, alpha: Float, mixed: Float, variance: Float, prior_share: Float
+) -> Float:
+    """Average every pixel's alpha with that of like-coloured neighbours, each by how sure its colours make it."""
     pixels = image.reshape(-1, 3)
     flat = alpha.ravel().copy()
     here = band.index
     flat[here] = mixed
-    spread = np.full(flat.shape, _KNOWN_VAR, np.float32)
-    spread[here] = variance
+    say = np.full(flat.shape, 1 / (_KNOWN_VAR + _LINK_VAR), np.float32)
+    say[here] = (1 - prior_share) / (variance + np.float32(_LINK_VAR))
     own = pixels[here].astype(np.float32)
     neighbours, weights = [], []
     for step in _NEIGHBOURS:
         beside = band.shifted(*step)
-        gap = pixels[beside].astype(np.float32) - own
-        likeness = np.exp(np.einsum("nc,nc->n", gap, gap) * (-0.5 / _SIMILAR_BYTES**2))
+        gap = np.take(pixels, beside, axis=0).astype(np.float32) - own
+        likeness = np.exp(np.einsum("nc,nc->n", gap, gap) * np.float32(-0.5 / _SIMILAR_BYTES**2))
         neighbours.append(beside)
-        weights.append(likeness / (spread[beside] + np.float32(_LINK_VAR)))
+        weights.append(likeness * say[beside])
     total = 1 / variance + np.add.reduce(weights)
     for _ in range(_SMOOTHING_ROUNDS):
         pull = mixed / variance
         for beside, weight in zip(neighbours, weights, strict=True):
-            pull += weight * flat[beside]
+            pull += weight * np.take(flat, beside)
         flat[here] = pull / total
     evened: Float = flat[here]
     return evened

@@ -11,6 +11,8 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,28 +22,40 @@ from services.compositor.band import Band, Index
 
 Float = NDArray[np.float32]
 
-# Steps from the nearest known pixel: on into the known side, and from the unknown pixel along the edge, the latter in
+# Samples besides the nearest known pixel: one further into the known side, and the nearest to places along the edge, in
 # units of the distance to the known side so that samples spread as wide as the band.
-_DEPTHS_PX = (2.0, 6.0)
-_ALONG = (-1.0, 1.0, 2.0)
+_DEPTH_PX = 4.0
+_ALONG = (-1.0, 1.0)
 _ALONG_MIN_PX = 4.0
 _CHUNK = 1 << 14
 _BAD_FIT = 12.0  # cost of a pair that explains nothing, in units of variance
 
 
-def nearest_pixels(side: NDArray[np.bool_]) -> tuple[Float, NDArray[np.int32]]:
-    """For every pixel the nearest pixel where `side` holds, which must be somewhere.
+@dataclass(frozen=True, slots=True)
+class NearestPixels:
+    """For every pixel of an (H, W) picture the nearest pixel of one side.
 
-    Returns:
-        (distance, index): float32 (H, W) in px, and int32 (H, W), the flat position of that pixel.
+    distance: (H, W) float32, px.
     """
-    distance, labels = cv2.distanceTransformWithLabels(
-        (~side).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    positions = np.flatnonzero(side)
-    of_label = np.zeros(int(labels.max()) + 1, np.int32)
-    of_label[labels.ravel()[positions]] = positions
-    return distance, of_label[labels]
+
+    distance: Float
+    _labels: NDArray[np.int32]
+    _position_of_label: Index
+
+    @classmethod
+    def of(cls, side: NDArray[np.bool_]) -> NearestPixels:
+        """To the pixels where `side` (H, W) holds, which must be somewhere."""
+        distance, labels = cv2.distanceTransformWithLabels(
+            (~side).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        positions = np.flatnonzero(side)
+        position_of_label = np.zeros(len(positions) + 1, np.intp)
+        position_of_label[np.take(labels, positions)] = positions
+        return cls(distance, labels, position_of_label)
+
+    def at(self, index: Index) -> Index:
+        """Flat positions of the pixels nearest to those at flat positions `index`."""
+        return np.take(self._position_of_label, np.take(self._labels, index))
 
 
 def sample_colours(image: NDArray[np.uint8], side: NDArray[np.bool_], band: Band) -> Float:
@@ -55,25 +69,22 @@ def sample_colours(image: NDArray[np.uint8], side: NDArray[np.bool_], band: Band
     Returns:
         (K, N, 3) float32, linear light.
     """
-    distance, nearest = nearest_pixels(side)
+    nearest = NearestPixels.of(side)
     here = band.index
-    first: Index = nearest.ravel()[here].astype(np.intp)
-    reach = distance.ravel()[here]
+    first = nearest.at(here)
+    reach = np.take(nearest.distance, here)
     row, col = np.divmod(first, band.shape[1])
     towards = np.maximum(reach, np.float32(1))
     step_row = np.float32(row - band.rows) / towards
     step_col = np.float32(col - band.cols) / towards
 
-    flat_side = side.ravel()
-    samples = [first]
-    for depth in _DEPTHS_PX:
-        deeper = band.shifted(step_row * (reach + depth), step_col * (reach + depth))
-        samples.append(np.where(flat_side[deeper], deeper, first))
+    deeper = band.shifted(step_row * (reach + np.float32(_DEPTH_PX)), step_col * (reach + np.float32(_DEPTH_PX)))
+    samples = [first, np.where(np.take(side, deeper), deeper, first)]
     stride = np.maximum(reach, np.float32(_ALONG_MIN_PX))
     for along in _ALONG:
         beside = band.shifted(-step_col * stride * np.float32(along), step_row * stride * np.float32(along))
-        samples.append(nearest.ravel()[beside].astype(np.intp))
-    return srgb_to_linear(image.reshape(-1, 3)[np.stack(samples)])
+        samples.append(nearest.at(beside))
+    return srgb_to_linear(np.take(image.reshape(-1, 3), np.stack(samples), axis=0))
 
 
 def unmix(

@@ -3,17 +3,16 @@ import pytest
 
 from services.common.color import srgb_to_linear
 from services.compositor.band import Band
-from services.compositor.sampling import nearest_pixels, sample_colours, unmix
+from services.compositor.sampling import NearestPixels, sample_colours, unmix
 
 
-def test_nearest_pixels_points_at_the_closest_known_pixel() -> None:
+def test_nearest_pixels_point_at_the_closest_known_pixel() -> None:
     side = np.zeros((5, 9), bool)
     side[2, 0] = side[2, 8] = True
-    distance, index = nearest_pixels(side)
-    assert index[2, 1] == 2 * 9 + 0
-    assert index[2, 7] == 2 * 9 + 8
-    assert index[2, 0] == 2 * 9 + 0
-    assert distance[2, 3] == pytest.approx(3, abs=0.1)
+    nearest = NearestPixels.of(side)
+    row = 2 * 9
+    np.testing.assert_array_equal(nearest.at(np.array([row, row + 1, row + 7])), [row, row, row + 8])
+    assert nearest.distance[2, 3] == pytest.approx(3, abs=0.1)
 
 
 def test_samples_come_from_the_side_asked_for() -> None:
