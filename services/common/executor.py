@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
 import grpc
+from threadpoolctl import threadpool_limits
 
 from services.common.errors import ServiceError
 
@@ -28,6 +29,8 @@ class BoundedExecutor:
     """
 
     def __init__(self, workers: int, queue_size: int) -> None:
+        # The workers are the parallelism: BLAS threads beside them only contend for the same cores.
+        threadpool_limits(1, user_api="blas")
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._workers = workers
         self._bound = workers + queue_size

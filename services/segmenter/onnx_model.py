@@ -17,6 +17,7 @@ from services.segmenter.registry import Activation, ModelSpec, Scaling
 
 _MATTE_SIDE_PX = 640
 _CLOSE_UP_MARGIN = 0.25  # of the product's longest side
+_LARGE_SHARE = 0.8  # of the frame: a close-up of that much would show nothing new
 
 
 class ModelError(Exception):
@@ -39,8 +40,8 @@ class OnnxProposer:
     """Proposes a matte with one ONNX model; its session is made once and serves all threads.
 
     The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
-    gets the model's full resolution. The confidence of the proposal is how far the two looks agree (soft IoU). The
-    output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal
+    gets the model's full resolution; a product that fills the photo gets one look. The confidence of the proposal is
+    how far the two looks agree (soft IoU), and with one look how decided it is. The output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal
     of confidence 0.
     """
 
@@ -90,6 +91,8 @@ class OnnxProposer:
         if seen is None:
             return Proposal(self.name, first, 0.0)
         top, left, bottom, right = _with_margin(seen, size)
+        if (bottom - top) * (right - left) > _LARGE_SHARE * size[0] * size[1]:
+            return Proposal(self.name, first, _decidedness(first))
         rows, cols = height / size[0], width / size[1]
         close_up = image[round(top * rows) : round(bottom * rows), round(left * cols) : round(right * cols)]
         second = np.zeros(size, np.float32)
@@ -111,6 +114,12 @@ class OnnxProposer:
         if self._spec.activation is Activation.SIGMOID:
             matte = 1.0 / (1.0 + np.exp(-np.clip(matte, -30, 30)))
         return np.clip(np.nan_to_num(matte), 0.0, 1.0).astype(np.float32)
+
+
+def _decidedness(matte: NDArray[np.float32]) -> float:
+    """1 - (mass of min(p, 1 - p)) / (mass of p), in [0, 1]."""
+    undecided = float(np.minimum(matte, 1.0 - matte).sum())
+    return float(np.clip(1.0 - undecided / float(matte.sum()), 0.0, 1.0))
 
 
 def _box_of_product(matte: NDArray[np.float32]) -> Roi | None:
@@ -160,6 +169,8 @@ def _session(spec: ModelSpec, weights: Path, threads: int, providers: Sequence[s
     options.inter_op_num_threads = 1
     # The arena keeps the largest run's memory for ever; without it memory returns after each photo.
     options.enable_cpu_mem_arena = False
+    # Threads that spin while they wait take the cores from the next photo.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(str(weights), sess_options=options, providers=list(providers))

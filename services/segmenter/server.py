@@ -1,6 +1,7 @@
 """Composition root of the segmenter."""
 
 import grpc
+import structlog
 
 from packshot.v1 import segmenter_pb2_grpc
 from services.common.executor import BoundedExecutor
@@ -11,6 +12,8 @@ from services.segmenter.proposal import Proposer
 from services.segmenter.registry import MODELS
 from services.segmenter.service import SegmenterServicer
 from services.segmenter.settings import SegmenterSettings
+
+log = structlog.get_logger()
 
 
 def create(settings: SegmenterSettings) -> Service:
@@ -38,6 +41,8 @@ def _proposer(name: str, settings: SegmenterSettings) -> Proposer:
         raise StartError(f"unknown proposer {name!r} in SEGMENTER_PROPOSERS; known are {known}")
     weights = settings.models_dir / spec.weights_file
     try:
-        return OnnxProposer(spec, weights, sha256=spec.sha256, threads=settings.onnx_threads)
+        proposer = OnnxProposer(spec, weights, sha256=settings.weights_sha256.get(name), threads=settings.onnx_threads)
     except ModelError as error:
         raise StartError(f"{error} (the folder is SEGMENTER_MODELS_DIR)") from error
+    log.info("model loaded", model=name, sha256=proposer.weights_sha256, published=proposer.is_published)
+    return proposer

@@ -21,6 +21,10 @@ class SegmenterSettings(ServerSettings):
         description='comma-separated: "classical" and names of registry models, e.g. "classical,u2netp"',
     )
     models_dir: Path = Field(default=Path("models"), description="folder with the models' weights")
+    weights_sha256: dict[str, str] = Field(
+        default={},
+        description='digests the weights must have, e.g. {"u2netp": "309c…"}; others are accepted as they are',
+    )
     onnx_threads: int = Field(default=0, ge=0, description="threads a model may use; 0: all cores")
 
     @field_validator("proposers", mode="before")
