@@ -41,8 +41,8 @@ class OnnxProposer:
 
     The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
     gets the model's full resolution; a product that fills the photo gets one look. The confidence of the proposal is
-    how far the two looks agree (soft IoU), and with one look how decided it is. The output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal
-    of confidence 0.
+    how far the two looks agree (soft IoU), and with one look how decided it is. The output is never stretched to the
+    full range, so a photo in which the model sees nothing gives an empty proposal of confidence 0.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class OnnxProposer:
                 "check that the weights belong to this model"
             )
         if self._spec.activation is Activation.SIGMOID:
-            matte = 1.0 / (1.0 + np.exp(-np.clip(matte, -30, 30)))
+            matte = np.asarray(1.0 / (1.0 + np.exp(-np.clip(matte, -30, 30))), np.float32)
         return np.clip(np.nan_to_num(matte), 0.0, 1.0).astype(np.float32)
 
 
