@@ -62,7 +62,9 @@ class Bus:
             ) from None
         except (NatsError, OSError, TimeoutError) as error:
             await client.close()
-            raise StartError(f"NATS at {_without_password(self._url)} does not answer ({error!r}): start it or unset the URL") from error
+            raise StartError(
+                f"NATS at {_without_password(self._url)} does not answer ({error!r}): start it, or unset it"
+            ) from error
         self._client = client
         self._publisher = asyncio.create_task(self._publish_all(client))
 

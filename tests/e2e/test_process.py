@@ -38,7 +38,7 @@ def test_a_mug_on_a_grey_sweep_becomes_a_packshot(client: PackshotClient) -> Non
     (image,) = result.images
     packshot = decoded(image.content)
     pixels = np.asarray(packshot)
-    product = (pixels < 128).any(axis=2)
+    product = np.any(pixels < 128, axis=2)
     rows, cols = np.flatnonzero(product.any(axis=1)), np.flatnonzero(product.any(axis=0))
     height, width = np.ptp(rows) + 1, np.ptp(cols) + 1
     assert (image.output, packshot.format, packshot.mode, packshot.size) == (OUTPUT_JPEG, "JPEG", "RGB", (2000, 2000))
