@@ -16,7 +16,7 @@ def mug_matte(side_px: int = SIDE_PX) -> NDArray[np.float32]:
     shape = np.zeros((side_px * _SUPERSAMPLE,) * 2, np.uint8)
     cv2.ellipse(shape, _at(430, 320, scale), _at(85, 100, scale), 0, 0, 360, 255, round(36 * scale))
     cv2.rectangle(shape, _at(180, 170, scale), _at(420, 490, scale), 255, -1)
-    return np.asarray(cv2.resize(shape, (side_px, side_px), interpolation=cv2.INTER_AREA), np.float32) / 255
+    return np.asarray(cv2.resize(shape, (side_px, side_px), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
 
 
 def mug_image(side_px: int = SIDE_PX, color: tuple[int, int, int] = (30, 90, 130)) -> NDArray[np.uint8]:
@@ -25,8 +25,8 @@ def mug_image(side_px: int = SIDE_PX, color: tuple[int, int, int] = (30, 90, 130
     sweep = np.linspace(205, 165, side_px, dtype=np.float32)[:, None, None] * np.ones((1, side_px, 3), np.float32)
     shading = np.linspace(1.15, 0.85, side_px, dtype=np.float32)[None, :, None]
     photo = matte * np.array(color, np.float32) * shading + (1 - matte) * sweep
-    photo += np.random.default_rng(7).normal(0, 1.5, photo.shape).astype(np.float32)
-    return np.clip(np.rint(photo), 0, 255).astype(np.uint8)
+    noise = np.random.default_rng(7).normal(0, 1.5, photo.shape)
+    return np.asarray(np.clip(np.rint(photo + noise), 0, 255), np.uint8)
 
 
 def mug_jpeg(side_px: int = SIDE_PX) -> bytes:
