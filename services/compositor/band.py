@@ -1,7 +1,8 @@
-"""The pixels of a band as flat lists, so that work on them grows with the band and not with the frame."""
+"""The pixels of a band as flat lists and the blocks they lie in: work grows with the band, not with the frame."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +50,31 @@ class Band:
         return rows.astype(np.intp) * self.shape[1] + cols.astype(np.intp)
 
 
-def window_of(mask: NDArray[np.bool_], *, room_px: int) -> tuple[slice, slice] | None:
-    """The part of the frame with every true pixel of `mask` (H, W) and `room_px` around; None if there is none."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None
-    return (
-        slice(max(0, int(rows[0]) - room_px), int(rows[-1]) + 1 + room_px),
-        slice(max(0, int(cols[0]) - room_px), int(cols[-1]) + 1 + room_px),
-    )
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a picture to work on, with room around it to look into.
+
+    core: rows and columns of the frame that are this block's own; cores do not overlap.
+    roomy: the core and the room around it, as far as the frame goes.
+    core_in_roomy: the core counted from the upper left of `roomy`.
+    """
+
+    core: tuple[slice, slice]
+    roomy: tuple[slice, slice]
+    core_in_roomy: tuple[slice, slice]
+
+
+def blocks_with(mask: NDArray[np.bool_], *, core_px: int = 384, room_px: int) -> Iterator[Block]:
+    """Cut a frame into blocks and give those that hold a true pixel of `mask` (H, W), row by row."""
+    height, width = mask.shape
+    for top in range(0, height, core_px):
+        for left in range(0, width, core_px):
+            bottom, right = min(top + core_px, height), min(left + core_px, width)
+            if not mask[top:bottom, left:right].any():
+                continue
+            upper, outer = max(top - room_px, 0), max(left - room_px, 0)
+            yield Block(
+                core=(slice(top, bottom), slice(left, right)),
+                roomy=(slice(upper, bottom + room_px), slice(outer, right + room_px)),
+                core_in_roomy=(slice(top - upper, bottom - upper), slice(left - outer, right - outer)),
+            )

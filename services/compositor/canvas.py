@@ -67,7 +67,7 @@ def render_canvas(foreground: NDArray[np.uint8], matte: Float, layout: Layout, c
         per_coverage = np.where(visible, 1 / np.maximum(coverage, _SNAP), 0)
         alpha[place] = np.where(visible, np.minimum(coverage, 1), 0)
         for channel in range(3):
-            light = srgb_to_linear(_cut(foreground[..., channel], vertical, horizontal))
+            light = srgb_to_linear(_cut(cv2.extractChannel(foreground, channel), vertical, horizontal))
             light *= source_alpha
             straight = np.clip(_resample(light, vertical, horizontal) * per_coverage, 0, 1)
             colour[place][..., channel] = linear_to_srgb(straight)
@@ -100,16 +100,13 @@ def _cut(plane: NDArray[Any], vertical: _Axis, horizontal: _Axis) -> NDArray[Any
     """The part of a plane (H, W) an axis pair reads, 0 beyond the frame."""
     height, width = plane.shape
     part = plane[max(vertical.first, 0) : vertical.last, max(horizontal.first, 0) : horizontal.last]
-    padded: NDArray[Any] = cv2.copyMakeBorder(
-        part,
+    beyond = (
         max(-vertical.first, 0),
         max(vertical.last - height, 0),
         max(-horizontal.first, 0),
         max(horizontal.last - width, 0),
-        cv2.BORDER_CONSTANT,
-        value=0,
     )
-    return padded
+    return cv2.copyMakeBorder(part, *beyond, cv2.BORDER_CONSTANT, value=0) if any(beyond) else part
 
 
 def _resample(plane: Float, vertical: _Axis, horizontal: _Axis) -> Float:

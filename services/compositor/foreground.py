@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.color import linear_to_srgb, srgb_to_linear
-from services.compositor.band import Band, window_of
+from services.compositor.band import Band, blocks_with
 
 Float = NDArray[np.float32]
 
@@ -18,7 +18,7 @@ _ROUNDS = 6
 _NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _PURE_SHARE = 0.95  # of the highest alpha around, from where on a colour is spread into the band
 _PURE_RADIUS_PX = 4
-_ROOM_PX = 16
+_ROOM_PX = 32
 
 
 def estimate_foreground(image: NDArray[np.uint8], matte: Float) -> NDArray[np.uint8]:
@@ -39,9 +39,8 @@ def estimate_foreground(image: NDArray[np.uint8], matte: Float) -> NDArray[np.ui
         Germer, Uelwer, Conrad, Harmeling, "Fast Multi-Level Foreground Estimation", ICPR 2020 (arXiv 2006.14970).
     """
     foreground = image.copy()
-    window = window_of((matte > 0) & (matte < 1), room_px=_ROOM_PX)
-    if window is not None:
-        foreground[window] = _estimate(image[window], matte[window])
+    for block in blocks_with((matte > 0) & (matte < 1), room_px=_ROOM_PX):
+        foreground[block.core] = _estimate(image[block.roomy], matte[block.roomy])[block.core_in_roomy]
     return foreground
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.color import srgb_to_linear
-from services.compositor.band import Band, window_of
+from services.compositor.band import Band, Block, blocks_with
 from services.compositor.sampling import sample_colours, unmix
 from services.compositor.tighten import tighten_matte
 from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN, make_trimap
@@ -32,6 +32,7 @@ _SEED_SHARE = 0.88  # of the highest matte around, from where on a pixel is take
 _SIMILAR_BYTES = 8.0
 _SMOOTHING_ROUNDS = 2
 _NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2))
+_REACH_PX = 8  # a little more than rounds times the furthest neighbour
 _LINK_VAR = 0.01  # how much alpha differs between neighbours of one colour
 _KNOWN_VAR = 1e-5
 _FLAT, _STEEP = 0.015, 0.13  # slopes of a matte per px: no edge at all, an edge at its full sharpness
@@ -92,9 +93,19 @@ def _refine(image: NDArray[np.uint8], matte: Float) -> Float:
     trimap = make_trimap(matte)
     unknown = trimap == UNKNOWN
     refined = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
-    window = window_of(unknown, room_px=_ROOM_PX)
-    if window is not None:
-        refined[window] = _refine_band(image[window], matte[window], trimap[window])
+    blocks = list(blocks_with(unknown, room_px=_ROOM_PX))
+    evidence = [_gather(image[block.roomy], matte[block.roomy], trimap[block.roomy], block) for block in blocks]
+    distrust = _distrust([found for found in evidence if found is not None])
+    for block, found in zip(blocks, evidence, strict=True):
+        if found is not None:
+            alpha = _weigh(image[block.roomy], refined[block.roomy], found, distrust)
+        else:
+            # The matte shows one side only here, and there is nothing to tell it apart from: it stays as it is.
+            alpha = matte[block.roomy]
+        open_here = unknown[block.core]
+        refined[block.core][open_here] = alpha[block.core_in_roomy][open_here]
+    refined[refined < _SNAP] = 0
+    refined[refined > 1 - _SNAP] = 1
     return refined
 
 
@@ -109,66 +120,99 @@ def _is_enlarged(matte: Float) -> bool:
     return bool(edges.size and np.quantile(edges, _STEEP_QUANTILE) < _STEEP)
 
 
-def _refine_band(image: NDArray[np.uint8], matte: Float, trimap: NDArray[np.uint8]) -> Float:
-    band = Band.where(trimap == UNKNOWN)
-    here = band.index
-    prior = matte.ravel()[here]
-    alpha = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
-    alpha.ravel()[here] = prior
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the colours of one block say about the pixels of its band, each (N,) float32.
 
+    mixed, variance: alpha from colours, and how unsure it is.
+    prior, prior_sd: alpha of the given matte, and how far it may be off at most.
+    change: how much the given matte changes around.
+    gap_sq, weight: squared difference of the two beyond chance, averaged over a few pixels, and its certainty.
+    """
+
+    band: Band
+    mixed: Float
+    variance: Float
+    prior: Float
+    prior_sd: Float
+    change: Float
+    gap_sq: Float
+    weight: Float
+
+
+def _gather(image: NDArray[np.uint8], matte: Float, trimap: NDArray[np.uint8], block: Block) -> _Evidence | None:
+    """Evidence for the unknown pixels of a block and a few around it; None if the block shows one side only."""
     blurred = cv2.GaussianBlur(matte, (0, 0), _SEED_BLUR_PX)
     highest, lowest = _surroundings(blurred)
     product = _seeds(trimap == PRODUCT, blurred, highest)
     background = _seeds(trimap == BACKGROUND, 1 - blurred, 1 - lowest)
-    if product.any() and background.any():
-        change = (highest - lowest).ravel()[here]
-        prior_sd = np.clip(_PRIOR_SD * change / 0.5, _PRIOR_SD_FLAT, _PRIOR_SD)
-        own = image.reshape(-1, 3)[here]
-        mixed, variance = unmix(
-            srgb_to_linear(own),
-            sample_colours(image, product, band),
-            sample_colours(image, background, band),
-            _linear_noise(own),
-            prior,
-            prior_sd,
-        )
-        prior_var = np.clip(
-            _DISTRUST * _disagreement(band, mixed, variance, prior, change) * change**2, _PRIOR_SD_LEAST**2, prior_sd**2
-        )
-        # Where colours cannot tell, an edge known to be washed out elsewhere is drawn sharp here too.
-        sharp = np.clip((prior - 0.5) * _SHARPENING + 0.5, 0, 1)
-        prior = prior + (sharp - prior) * prior_var / _PRIOR_SD**2
-        precision = 1 / variance + 1 / prior_var
-        mixed = (mixed / variance + prior / prior_var) / precision
-        alpha.ravel()[here] = _even_out(image, band, alpha, mixed, 1 / precision, 1 / (precision * prior_var))
-    # else the matte shows one side only, and there is nothing to tell it apart from: it stays as it is.
-    alpha[alpha < _SNAP] = 0
-    alpha[alpha > 1 - _SNAP] = 1
-    return alpha
+    if not product.any() or not background.any():
+        return None
+    band = Band.where(_around(trimap == UNKNOWN, block.core_in_roomy))
+    here = band.index
+    prior = np.take(matte, here)
+    change = np.take(highest - lowest, here)
+    prior_sd = np.clip(np.float32(2 * _PRIOR_SD) * change, np.float32(_PRIOR_SD_FLAT), np.float32(_PRIOR_SD))
+    own = np.take(image.reshape(-1, 3), here, axis=0)
+    mixed, variance = unmix(
+        srgb_to_linear(own),
+        sample_colours(image, product, band),
+        sample_colours(image, background, band),
+        _linear_noise(own),
+        prior,
+        prior_sd,
+    )
+    gap_sq, weight = _disagreement(band, mixed, variance, prior)
+    return _Evidence(band, mixed, variance, prior, prior_sd, change, gap_sq, weight)
 
 
-def _surroundings(matte: Float) -> tuple[Float, Float]:
-    """Highest and lowest matte around each pixel."""
-    square = np.ones((2 * _SURROUNDINGS_PX + 1, 2 * _SURROUNDINGS_PX + 1), np.uint8)
-    return cv2.dilate(matte, square), cv2.erode(matte, square)
+def _around(mask: Mask, core: tuple[slice, slice]) -> Mask:
+    """The pixels of a mask in the core and as far around it as evening out reaches."""
+    rows, cols = (slice(max(part.start - _REACH_PX, 0), part.stop + _REACH_PX) for part in core)
+    near = np.zeros_like(mask)
+    near[rows, cols] = mask[rows, cols]
+    return near
 
 
-def _disagreement(band: Band, mixed: Float, variance: Float, prior: Float, change: Float) -> np.float32:
-    """Variance of the given matte where it changes most, from how far it is off what the colours say.
+def _disagreement(band: Band, mixed: Float, variance: Float, prior: Float) -> tuple[Float, Float]:
+    """How far the given matte is off what the colours say, beyond chance, and how certain that is.
 
     Differences are averaged over a few pixels, each by how sure it is: noise goes, a misplaced or soft edge stays.
     """
     certainty = np.zeros(band.shape, np.float32)
     gap = np.zeros(band.shape, np.float32)
     here = band.index
-    weight = 1 / (variance + np.float32(1e-3))
+    weight = np.float32(1) / (variance + np.float32(1e-3))
     certainty.ravel()[here] = weight
     gap.ravel()[here] = weight * (mixed - prior)
-    certainty = cv2.blur(certainty, (_AVERAGED_PX, _AVERAGED_PX)).ravel()[here]
-    gap = cv2.blur(gap, (_AVERAGED_PX, _AVERAGED_PX)).ravel()[here] / certainty
-    by_chance = _CHANCE / (_AVERAGED_PX**2 * certainty)
-    excess = max(float(np.sum(weight * (gap**2 - by_chance))), 0.0)
-    return np.float32(excess / max(float(np.sum(weight * change**2)), 1e-6))
+    certainty = np.take(cv2.blur(certainty, (_AVERAGED_PX, _AVERAGED_PX)), here)
+    gap = np.take(cv2.blur(gap, (_AVERAGED_PX, _AVERAGED_PX)), here) / certainty
+    by_chance = np.float32(_CHANCE / _AVERAGED_PX**2) / certainty
+    return gap**2 - by_chance, weight
+
+
+def _distrust(evidence: list[_Evidence]) -> np.float32:
+    """Variance of the given matte per squared change of it, over the whole product."""
+    off = sum(float(np.sum(found.weight * found.gap_sq)) for found in evidence)
+    could_be = sum(float(np.sum(found.weight * found.change**2)) for found in evidence)
+    return np.float32(_DISTRUST * max(off, 0.0) / max(could_be, 1e-6))
+
+
+def _weigh(image: NDArray[np.uint8], known: Float, found: _Evidence, distrust: np.float32) -> Float:
+    """Alpha of a block from colours and the given matte, each by its certainty, evened out among neighbours."""
+    prior_var = np.clip(distrust * found.change**2, _PRIOR_SD_LEAST**2, found.prior_sd**2)
+    # Where colours cannot tell, an edge known to be washed out elsewhere is drawn sharp here too.
+    sharp = np.clip((found.prior - 0.5) * _SHARPENING + 0.5, 0, 1)
+    prior = found.prior + (sharp - found.prior) * prior_var / _PRIOR_SD**2
+    variance = 1 / (1 / found.variance + 1 / prior_var)
+    alpha = (found.mixed / found.variance + prior / prior_var) * variance
+    return _even_out(image, found.band, known, alpha, variance, variance / prior_var)
+
+
+def _surroundings(matte: Float) -> tuple[Float, Float]:
+    """Highest and lowest matte around each pixel."""
+    square = np.ones((2 * _SURROUNDINGS_PX + 1, 2 * _SURROUNDINGS_PX + 1), np.uint8)
+    return cv2.dilate(matte, square), cv2.erode(matte, square)
 
 
 def _seeds(known: Mask, share: Float, highest: Float) -> Mask:
@@ -185,28 +229,39 @@ def _linear_noise(srgb: NDArray[np.uint8]) -> Float:
 
 
 def _even_out(
-    image: NDArray[np.uint8], band: Band, alpha: Float, mixed: Float, variance: Float, prior_share: Float
+    image: NDArray[np.uint8], band: Band, known: Float, alpha: Float, variance: Float, prior_share: Float
 ) -> Float:
-    """Average every pixel's alpha with that of like-coloured neighbours, each by how sure its colours make it."""
+    """Average the band's alpha with that of like-coloured neighbours, each by how sure its colours make it.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        band: N pixels of it.
+        known: (H, W) alpha outside of the band.
+        alpha, variance: (N,) in the band.
+        prior_share: (N,) how much of alpha comes from the given matte.
+
+    Returns:
+        (H, W) float32.
+    """
     pixels = image.reshape(-1, 3)
-    flat = alpha.ravel().copy()
+    evened = known.copy()
+    flat = evened.ravel()
     here = band.index
-    flat[here] = mixed
+    flat[here] = alpha
     say = np.full(flat.shape, 1 / (_KNOWN_VAR + _LINK_VAR), np.float32)
     say[here] = (1 - prior_share) / (variance + np.float32(_LINK_VAR))
-    own = pixels[here].astype(np.float32)
+    own = np.take(pixels, here, axis=0).astype(np.float32)
     neighbours, weights = [], []
     for step in _NEIGHBOURS:
         beside = band.shifted(*step)
         gap = np.take(pixels, beside, axis=0).astype(np.float32) - own
         likeness = np.exp(np.einsum("nc,nc->n", gap, gap) * np.float32(-0.5 / _SIMILAR_BYTES**2))
         neighbours.append(beside)
-        weights.append(likeness * say[beside])
+        weights.append(likeness * np.take(say, beside))
     total = 1 / variance + np.add.reduce(weights)
     for _ in range(_SMOOTHING_ROUNDS):
-        pull = mixed / variance
+        pull = alpha / variance
         for beside, weight in zip(neighbours, weights, strict=True):
             pull += weight * np.take(flat, beside)
         flat[here] = pull / total
-    evened: Float = flat[here]
     return evened

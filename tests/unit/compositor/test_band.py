@@ -1,6 +1,6 @@
 import numpy as np
 
-from services.compositor.band import Band, window_of
+from services.compositor.band import Band, blocks_with
 
 MASK = np.zeros((5, 7), bool)
 MASK[1, 2] = MASK[4, 6] = True
@@ -26,6 +26,20 @@ def test_fractional_steps_go_to_the_nearest_pixel() -> None:
     np.testing.assert_array_equal(band.shifted(step, 0), [1 * 7 + 2, 3 * 7 + 6])
 
 
-def test_a_window_holds_every_pixel_and_some_room() -> None:
-    assert window_of(MASK, room_px=1) == (slice(0, 6), slice(1, 8))
-    assert window_of(np.zeros((3, 3), bool), room_px=1) is None
+def test_blocks_cover_every_true_pixel_once_and_nothing_else_is_visited() -> None:
+    mask = np.zeros((50, 70), bool)
+    mask[3, 5] = mask[49, 69] = mask[10:20, 31:33] = True
+    seen = np.zeros(mask.shape, int)
+    blocks = list(blocks_with(mask, core_px=16, room_px=4))
+    for block in blocks:
+        seen[block.core] += 1
+        rows, cols = np.mgrid[:50, :70]
+        for grid in (rows, cols):  # the core is found in the roomy block where it says
+            np.testing.assert_array_equal(grid[block.roomy][block.core_in_roomy], grid[block.core])
+    assert seen.max() == 1
+    assert np.all(seen[mask] == 1)
+    assert len(blocks) == 6
+
+
+def test_a_frame_without_band_has_no_blocks() -> None:
+    assert not list(blocks_with(np.zeros((9, 9), bool), room_px=2))

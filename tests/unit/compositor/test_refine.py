@@ -167,3 +167,16 @@ def test_tightening_out_of_range_is_refused(px: float) -> None:
 def test_the_same_photo_twice_gives_the_same_matte() -> None:
     photo, given = scene(HAIRS).photo, coarse(HAIRS, 100)
     np.testing.assert_array_equal(refine_matte(photo, given), refine_matte(photo, given))
+
+
+def test_large_photos_show_no_seams_between_blocks() -> None:
+    """A product over several blocks is as good across their borders, rows and columns 384 and 768, as elsewhere."""
+    side = 900
+    truth = draw_matte(side, side, disc(330, (450, 450)), blur_px=0.7)
+    photo = compose(truth, solid(side, side, (150, 60, 50)), solid(side, side, (215, 215, 220)), noise=1.5).photo
+    given = coarse(truth, 300)
+    refined = refine_matte(photo, given)
+    off = np.abs(refined - truth)
+    assert error(refined, truth, given) < 0.015
+    for border in (384, 768):
+        assert off[border - 3 : border + 3].mean() < 1.5 * off[border - 40 : border + 40].mean()
