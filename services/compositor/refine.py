@@ -185,10 +185,11 @@ def _disagreement(band: Band, mixed: Float, variance: Float, prior: Float) -> tu
     weight = np.float32(1) / (variance + np.float32(1e-3))
     certainty.ravel()[here] = weight
     gap.ravel()[here] = weight * (mixed - prior)
-    certainty = np.take(cv2.blur(certainty, (_AVERAGED_PX, _AVERAGED_PX)), here)
-    gap = np.take(cv2.blur(gap, (_AVERAGED_PX, _AVERAGED_PX)), here) / certainty
-    by_chance = np.float32(_CHANCE / _AVERAGED_PX**2) / certainty
-    return gap**2 - by_chance, weight
+    window = (_AVERAGED_PX, _AVERAGED_PX)
+    mean_certainty = np.take(cv2.blur(certainty, window), here)
+    mean_gap = np.take(cv2.blur(gap, window), here) / mean_certainty
+    by_chance = np.float32(_CHANCE / _AVERAGED_PX**2) / mean_certainty
+    return mean_gap**2 - by_chance, weight
 
 
 def _distrust(evidence: list[_Evidence]) -> np.float32:
