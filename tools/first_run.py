@@ -18,8 +18,7 @@ import grpc
 
 from tools.contact_sheet import Row, draw
 
-ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
+EXAMPLES = sorted(Path("examples").glob("*.jpg"))
 _START_TIMEOUT_S = 120
 
 
@@ -29,7 +28,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out"))
     arguments = parser.parse_args()
     photos = arguments.photos or EXAMPLES
-    with _stack() as address:
+    with _stack(arguments.out / "logs") as address:
         fixed = _packshot(
             "fix",
             *photos,
@@ -55,11 +54,13 @@ def main() -> int:
 
 
 @contextmanager
-def _stack() -> Iterator[str]:
+def _stack(log_dir: Path) -> Iterator[str]:
     """`packshot serve` on free ports, with NATS; its gateway's address."""
     port = _free_port()
     address = f"127.0.0.1:{port}"
-    serving = subprocess.Popen([_command(), "serve", "--port", str(port)], start_new_session=True)
+    serving = subprocess.Popen(
+        [_command(), "serve", "--port", str(port), "--log-dir", str(log_dir)], start_new_session=True
+    )
     try:
         _wait_until_ready(address, serving)
         yield address
