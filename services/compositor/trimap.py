@@ -35,8 +35,8 @@ def make_trimap(matte: NDArray[np.float32], *, min_radius_px: int = 2) -> NDArra
             break
         unknown = cv2.bitwise_or(unknown, cv2.dilate(core, _square(thickness_px // 2 + widening_px)))
     # A hard edge has no soft pixel to start from.
-    hard_edge = cv2.morphologyEx(sure_product, cv2.MORPH_GRADIENT, _disc(min_radius_px))
-    hard_edge = cv2.bitwise_and(hard_edge, cv2.dilate(sure_background, _disc(min_radius_px)))
+    near = _square(min_radius_px)
+    hard_edge = cv2.bitwise_and(cv2.dilate(sure_product, near), cv2.dilate(sure_background, near))
     unknown = cv2.bitwise_or(unknown, hard_edge)
 
     trimap: NDArray[np.uint8] = np.where(sure_product, np.uint8(PRODUCT), np.uint8(BACKGROUND))
