@@ -14,7 +14,7 @@ Carreira and Sminchisescu, "CPMC: Automatic Object Segmentation Using Constraine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,7 +34,12 @@ _REGIONS = 300
 _CENTRE_SIGMA = 0.33  # share of the frame
 _ELLIPSE_SIGMA = 0.3
 _CUT_ROUNDS = 3
+_VOTE_SCALE = 0.05  # difference in score that costs a hypothesis most of its say
 _BAND_SHARE = 0.02  # of the longest side, on either side of the outline
+_MAX_CARVED_SHARE = 0.15  # of the winner that the field may call background
+_MAX_ADDED_SHARE = 0.08  # of the winner that the field may add,
+_MAX_ADDED_SHARE_SPOTLESS = 0.5  # and that it may add where
+_SPOTLESS_RIM_SHARE = 0.97  # of the rim follows it
 _MIN_FRAGMENT_SHARE = 0.15  # of the largest piece
 _MIN_PRODUCT_SHARE = 0.0008  # of the frame
 _MIN_CONTRAST_DELTA_E = 2.5  # a frame that varies less than this holds nothing to see
@@ -42,17 +47,18 @@ _MIN_CONTRAST_DELTA_E = 2.5  # a frame that varies less than this holds nothing 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One explanation of the photo: bool (H, W) at the hypotheses' size."""
+    """One explanation of the photo: bool (H, W) at the hypotheses' size, and how plausible it is."""
 
     name: str
     mask: NDArray[np.bool_]
+    score: float = 0.0
 
 
 class ClassicalProposer:
     """Proposes a matte from the photo alone. Stateless and deterministic.
 
     The confidence of its proposal is its self-consistency: the mean overlap (IoU) of the winning hypothesis with
-    the two that rank next.
+    the others.
     """
 
     name = "classical"
@@ -70,10 +76,9 @@ class ClassicalProposer:
         ranked = _rank(_hypotheses(small, lab, outside, plain), lab)
         if not ranked:
             return Proposal(self.name, np.zeros((height, width), np.float32), 0.0)
-        winner = ranked[0]
-        consistency = _consistency(ranked)
-        matte = self._cut_at_working_size(image, roi, winner.mask, background)
-        return Proposal(self.name, matte, consistency)
+        best = ranked[0].mask if background.is_plain else _vote(ranked)
+        matte = self._cut_at_working_size(image, roi, best, background)
+        return Proposal(self.name, matte, _consistency(ranked))
 
     def _cut_at_working_size(
         self, image: NDArray[np.uint8], roi: Roi | None, mask: NDArray[np.bool_], background: Background
@@ -84,8 +89,14 @@ class ClassicalProposer:
         product = resize(mask.astype(np.float32), height, width) >= 0.5
         band = max(2, round(_BAND_SHARE * max(height, width)))
         plain = separate_plain(to_lab(work), background, outside) if background.is_plain else None
+        if plain is not None and np.count_nonzero(product & plain.background) > _MAX_CARVED_SHARE * product.sum():
+            plain = None  # it leaked into a product of the backdrop's own colour
         if plain is not None and background.is_clean:
-            product = (product | plain.certain) & ~(plain.background | plain.holes)
+            missed = plain.certain & ~product
+            most = _MAX_ADDED_SHARE_SPOTLESS if background.rim_share >= _SPOTLESS_RIM_SHARE else _MAX_ADDED_SHARE
+            if np.count_nonzero(missed) <= most * product.sum():
+                product = product | missed  # thin parts, such as wires and hooks
+            product = product & ~(plain.background | plain.holes)
         trimap = np.where(product, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         trimap[shrink(product, band)] = cv2.GC_FGD
         trimap[~grow(product, band)] = cv2.GC_BGD
@@ -203,14 +214,22 @@ def _rank(hypotheses: list[Hypothesis], lab: NDArray[np.float32]) -> list[Hypoth
             + 0.07 * (hypothesis.name == "field")
         )
 
-    return sorted(hypotheses, key=score, reverse=True)
+    scored = [replace(hypothesis, score=score(hypothesis)) for hypothesis in hypotheses]
+    return sorted(scored, key=lambda hypothesis: hypothesis.score, reverse=True)
+
+
+def _vote(ranked: list[Hypothesis]) -> NDArray[np.bool_]:
+    """Majority of the hypotheses, where those that score nearly as well as the best have nearly its weight."""
+    weights = np.exp(np.array([hypothesis.score - ranked[0].score for hypothesis in ranked]) / _VOTE_SCALE)
+    shares = sum(w * h.mask for w, h in zip(weights / weights.sum(), ranked, strict=True))
+    return np.asarray(shares > 0.5)
 
 
 def _consistency(ranked: list[Hypothesis]) -> float:
-    rivals = ranked[1:3]
-    if not rivals:
-        return 0.5  # nothing to compare with: neither confirmed nor contradicted
-    return float(np.mean([_overlap(ranked[0].mask, rival.mask) for rival in rivals]))
+    """Mean overlap of the winner with the others; 0.5, neither confirmed nor contradicted, when it is alone."""
+    if len(ranked) == 1:
+        return 0.5
+    return float(np.mean([_overlap(ranked[0].mask, other.mask) for other in ranked[1:]]))
 
 
 def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

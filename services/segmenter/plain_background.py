@@ -24,7 +24,7 @@ from services.segmenter.superpixels import gradient_magnitude
 
 _BALL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 _SQUARE = np.ones((3, 3), np.uint8)
-_DARKEST_SHADOW = 0.3  # of the field's lightness
+_DARKEST_SHADOW = 0.5  # of the field's lightness
 _BRIGHTEST_LIGHT = 1.2
 _SHADOW_CHROMA_DELTA_E = 4.0
 _STEEPEST_SHADING_NEUTRAL = 1.8  # ΔE76 per pixel at the working size
