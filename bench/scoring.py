@@ -78,7 +78,7 @@ def _boundary(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Inside pixels with an outside 4-neighbour; the frame itself is no boundary."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     inside = cv2.erode(mask.astype(np.uint8), cross, borderType=cv2.BORDER_REPLICATE)
-    return mask & (inside == 0)
+    return np.asarray(mask & (inside == 0))
 
 
 def _distance_to(edge: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

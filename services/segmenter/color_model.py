@@ -10,6 +10,7 @@ Cheng et al., "Global Contrast Based Salient Region Detection", PAMI 37(3), 2015
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -136,5 +137,5 @@ def _smoothness(labels: NDArray[np.int32], lab: NDArray[np.float32], count: int)
     return np.asarray(length / 2 * np.exp(-(mean_contrast**2) / scale), dtype=np.float32)
 
 
-def _logistic(odds: NDArray[np.float32]) -> NDArray[np.float32]:
+def _logistic(odds: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -12, 12))), dtype=np.float32)

@@ -33,7 +33,7 @@ def sharpen_to(image: NDArray[np.uint8], matte: NDArray[np.float32]) -> NDArray[
         float32 (H, W) in [0, 1]: soft along the outline only; 0 and 1 elsewhere.
     """
     height, width = image.shape[:2]
-    guide = resize(image, *working_size(height, width, _GUIDE_SIDE_PX)).astype(np.float32) / 255
+    guide = resize(image, *working_size(height, width, _GUIDE_SIDE_PX)).astype(np.float32) / np.float32(255)
     coarse = _decided(resize(matte, *guide.shape[:2]))
     if not coarse.any():
         return np.zeros((height, width), np.float32)

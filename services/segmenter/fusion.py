@@ -64,10 +64,12 @@ def fuse(proposals: Sequence[Proposal], background: Background, classical_name: 
         np.mean([soft_iou(mattes[i], mattes[j]) for i in range(len(mattes)) for j in range(i + 1, len(mattes))])
     )
     learned_weights = _learned_weights(proposals, learned)
-    learned_matte = sum((learned_weights[i] * mattes[i] for i in learned), np.zeros((height, width), np.float32))
+    learned_matte = np.zeros((height, width), np.float32)
+    for i in learned:
+        learned_matte += np.float32(learned_weights[i]) * mattes[i]
     weights = [learned_weights.get(i, 0.0) for i in range(len(proposals))]
     if not classical:
-        return Fusion(learned_matte.astype(np.float32), agreement, tuple(weights))
+        return Fusion(learned_matte, agreement, tuple(weights))
 
     own = classical[0]
     matte, classical_weight = _meet(

@@ -10,10 +10,10 @@ from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
 from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
-from services.common.photo import PhotoError, decode_photo, encode_matte
+from services.common.photo import PhotoError, PhotoWarning, decode_photo, encode_matte
 from services.segmenter.background import BackgroundKind
 from services.segmenter.proposal import Proposer
-from services.segmenter.segmentation import Segmentation, segment
+from services.segmenter.segmentation import Segmentation, SegmentationWarning, segment
 from services.segmenter.softness import soft_share
 from services.segmenter.traits import Trait
 
@@ -54,13 +54,11 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
         if request.HasField("region_of_interest"):
             roi = _region(request.region_of_interest, photo.image.shape[:2])
         segmentation = segment(photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers)
+        warnings: list[PhotoWarning | SegmentationWarning] = [*photo.warnings, *segmentation.warnings]
         return SegmentImageResponse(
             matte_png=encode_matte(segmentation.matte),
             segmentation=_message(segmentation),
-            warnings=[
-                image_pb2.Warning(code=warning.code, message=warning.message)
-                for warning in (*photo.warnings, *segmentation.warnings)
-            ],
+            warnings=[image_pb2.Warning(code=warning.code, message=warning.message) for warning in warnings],
         )
 
 

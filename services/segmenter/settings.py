@@ -31,3 +31,10 @@ class SegmenterSettings(ServerSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("proposers")
+    @classmethod
+    def _check_once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"every proposer may be named once only, not {', '.join(value)}")
+        return value

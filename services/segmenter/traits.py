@@ -45,7 +45,8 @@ def find_traits(
     found = set()
     if sum(piece.area_share >= _MIN_PIECE_SHARE * pieces[0].area_share for piece in pieces) > 1:
         found.add(Trait.MULTI_PIECE)
-    size = working_size(*image.shape[:2], _SIDE_PX)
+    height, width = image.shape[:2]
+    size = working_size(height, width, _SIDE_PX)
     lab = to_lab(resize(image, *size))
     product = resize(matte, *size) >= 0.5
     inside = shrink(product, 4)
