@@ -1,0 +1,58 @@
+"""What the segmenter says when it cannot start, and how its settings read."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from services.common.server import StartError
+from services.segmenter.server import create
+from services.segmenter.settings import SegmenterSettings
+from tests.helpers.tiny_onnx import save_red_model
+
+
+def test_an_unknown_proposer_names_the_known_ones() -> None:
+    with pytest.raises(StartError) as caught:
+        create(SegmenterSettings(proposers=("classical", "nope")))
+    assert str(caught.value) == (
+        "unknown proposer 'nope' in SEGMENTER_PROPOSERS; "
+        "known are classical, birefnet, birefnet-lite, isnet-general-use, u2net, u2netp"
+    )
+
+
+def test_missing_weights_name_the_file_and_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"u2netp\.onnx.*SEGMENTER_MODELS_DIR"):
+        create(SegmenterSettings(proposers=("u2netp",), models_dir=tmp_path))
+
+
+def test_weights_must_have_the_operator_s_digest(tmp_path: Path) -> None:
+    save_red_model(tmp_path / "u2netp.onnx", 320, gain=1, offset=0)
+    with pytest.raises(StartError, match="00ff was asked for"):
+        create(SegmenterSettings(proposers=("u2netp",), models_dir=tmp_path, weights_sha256={"u2netp": "00ff"}))
+
+
+async def test_with_its_weights_a_model_is_loaded(tmp_path: Path) -> None:
+    weights = save_red_model(tmp_path / "u2netp.onnx", 320, gain=1, offset=0)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    settings = SegmenterSettings(
+        proposers=("classical", "u2netp"), models_dir=tmp_path, weights_sha256={"u2netp": digest}
+    )
+    assert create(settings).name == "packshot.v1.SegmenterService"
+
+
+def test_proposers_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SegmenterSettings().proposers == ("classical",)
+    monkeypatch.setenv("SEGMENTER_PROPOSERS", "classical, u2netp")
+    assert SegmenterSettings().proposers == ("classical", "u2netp")
+
+
+def test_digests_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMENTER_WEIGHTS_SHA256", '{"u2netp": "309c"}')
+    assert SegmenterSettings().weights_sha256 == {"u2netp": "309c"}
+
+
+@pytest.mark.parametrize("proposers", [(), ("classical", "classical")])
+def test_proposers_are_named_once_each(proposers: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="proposers"):
+        SegmenterSettings(proposers=proposers)
