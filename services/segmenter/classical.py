@@ -64,10 +64,11 @@ class ClassicalProposer:
     name = "classical"
 
     def propose(self, image: NDArray[np.uint8], roi: Roi | None = None) -> Proposal:
-        small = resize(image, *working_size(*image.shape[:2], _HYPOTHESIS_SIDE_PX))
+        source = (image.shape[0], image.shape[1])
+        small = resize(image, *working_size(*source, _HYPOTHESIS_SIDE_PX))
         lab = to_lab(small)
         height, width = lab.shape[:2]
-        outside = rim(height, width, scale_roi(roi, image.shape[:2], (height, width)))
+        outside = rim(height, width, scale_roi(roi, source, (height, width)))
         background = describe_background(lab, outside)
         if _is_featureless(lab):
             return Proposal(self.name, np.zeros((height, width), np.float32), 0.0)
@@ -83,9 +84,10 @@ class ClassicalProposer:
     def _cut_at_working_size(
         self, image: NDArray[np.uint8], roi: Roi | None, mask: NDArray[np.bool_], background: Background
     ) -> NDArray[np.float32]:
-        work = resize(image, *working_size(*image.shape[:2], _WORKING_SIDE_PX))
-        height, width = work.shape[:2]
-        outside = rim(height, width, scale_roi(roi, image.shape[:2], (height, width)))
+        source = (image.shape[0], image.shape[1])
+        height, width = working_size(*source, _WORKING_SIDE_PX)
+        work = resize(image, height, width)
+        outside = rim(height, width, scale_roi(roi, source, (height, width)))
         product = resize(mask.astype(np.float32), height, width) >= 0.5
         band = max(2, round(_BAND_SHARE * max(height, width)))
         plain = separate_plain(to_lab(work), background, outside) if background.is_plain else None
@@ -182,13 +184,13 @@ def _seeds(probability: NDArray[np.float32], threshold: float, outside: NDArray[
 
 def _grab_cut(image: NDArray[np.uint8], seeds: NDArray[np.uint8], rounds: int) -> NDArray[np.bool_]:
     """Product mask (H, W). With too few seeds of a side for its colour model, the seeds are the answer."""
-    product = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+    product = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if min(np.count_nonzero(product), np.count_nonzero(~product)) < 8:
         return product
     labels = seeds.copy()
     cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's generator, which is one per thread
     cv2.grabCut(image, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def _rank(hypotheses: list[Hypothesis], lab: NDArray[np.float32]) -> list[Hypothesis]:
@@ -205,7 +207,7 @@ def _rank(hypotheses: list[Hypothesis], lab: NDArray[np.float32]) -> list[Hypoth
         hull = cv2.convexHull(np.stack([cols, rows], axis=1).astype(np.int32))
         solidity = mask.sum() / max(cv2.contourArea(hull) + len(hull), 1.0)
         support = float(np.mean([_overlap(mask, other.mask) for other in hypotheses if other is not hypothesis] or [0]))
-        return (
+        return float(
             1.3 * edge_rank
             - 2.2 * off_centre
             + 0.3 * min(solidity, 1.0)

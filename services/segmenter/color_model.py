@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.segmenter.region_graph import settle
 from services.segmenter.superpixels import Superpixels
 
 _CELL = np.array([10.0, 8.0, 8.0], np.float32)  # L*, a*, b* extent of a palette cell
@@ -95,7 +96,6 @@ def separate(
     shares = table.reshape(count, width).astype(np.float32) / regions.sizes[:, None]
 
     smoothness = _smoothness(regions.labels, lab, count)
-    laplacian = np.diag(smoothness.sum(axis=1)) - smoothness
     typical_side = float(np.sqrt(regions.sizes.mean()))
     product = start
     for _ in range(6):
@@ -107,8 +107,7 @@ def separate(
         certainty = np.maximum(np.abs(2 * believed - 1), 0.02) * regions.sizes / (2 * typical_side)
         certainty = np.where(background, 1e3, certainty)
         believed = np.where(background, 0.0, believed)
-        solved = np.linalg.solve(laplacian + np.diag(certainty), certainty * believed)
-        updated = _logistic(8 * (solved - 0.5))
+        updated = _logistic(8 * (settle(smoothness, certainty, believed) - 0.5))
         settled = bool(np.abs(updated - product).max() < 0.01)
         product = updated
         if settled:

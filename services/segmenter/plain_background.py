@@ -99,7 +99,7 @@ def _reach(passable: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.
     touched = np.zeros(count, np.bool_)
     touched[labels[start]] = True
     touched[0] = False
-    return (cv2.dilate(touched[labels].astype(np.uint8), _BALL) > 0) & passable
+    return np.asarray((cv2.dilate(touched[labels].astype(np.uint8), _BALL) > 0) & passable)
 
 
 def _large_components(mask: NDArray[np.bool_], min_px: float) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from services.segmenter.region_graph import settle
 from services.segmenter.superpixels import Superpixels
 
 _SMALL_STEP = 3.0  # ΔE76 between neighbours that costs nothing: noise and shading
@@ -47,9 +48,8 @@ def saliency(regions: Superpixels, outside: NDArray[np.bool_]) -> NDArray[np.flo
     near = (reach + reach @ reach) > 0
     np.fill_diagonal(near, False)
     weight = near * (np.exp(-(difference**2) / (2 * _SMOOTHNESS_SIGMA**2)) + _SMOOTHNESS_FLOOR)
-    laplacian = np.diag(weight.sum(axis=1)) - weight
-    data = np.diag(_BACKGROUND_WEIGHT * background + contrast + 1e-6)
-    return _stretch(np.linalg.solve(laplacian + data, contrast))
+    pull = _BACKGROUND_WEIGHT * background + contrast + 1e-6
+    return _stretch(settle(weight, pull, contrast / pull))
 
 
 def _background_probability(
