@@ -106,8 +106,22 @@ class ClassicalProposer:
             trimap[shrink(plain.background, 1) & ~shrink(product, band)] = cv2.GC_BGD
             trimap[shrink(plain.holes, 1)] = cv2.GC_BGD
         trimap[outside] = cv2.GC_BGD
+        if roi is None:
+            # The rim was only presumed to be background: where the product runs into it, the cut may take it.
+            trimap[outside & _continued(product, outside)] = cv2.GC_PR_FGD
         cut = _grab_cut(work, trimap, rounds=2)
         return without_fragments(cut, _MIN_FRAGMENT_SHARE).astype(np.float32)
+
+
+def _continued(mask: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask with what it has just inside the rim continued straight out to the frame."""
+    inside = np.flatnonzero(~outside.all(axis=1)), np.flatnonzero(~outside.all(axis=0))
+    if min(len(inside[0]), len(inside[1])) < 3:
+        return mask
+    top, bottom = int(inside[0][0]) + 1, int(inside[0][-1])
+    left, right = int(inside[1][0]) + 1, int(inside[1][-1])
+    margins = ((top, mask.shape[0] - bottom), (left, mask.shape[1] - right))
+    return np.pad(mask[top:bottom, left:right], margins, mode="edge")
 
 
 def _is_featureless(lab: NDArray[np.float32]) -> bool:

@@ -17,7 +17,7 @@ from services.segmenter.registry import Activation, ModelSpec, Scaling
 
 _MATTE_SIDE_PX = 640
 _CLOSE_UP_MARGIN = 0.25  # of the product's longest side
-_LARGE_SHARE = 0.8  # of the frame: a close-up of that much would show nothing new
+_LARGE_SHARE = 0.95  # of the frame: a close-up of that much would show nothing new
 
 
 class ModelError(Exception):

@@ -72,9 +72,6 @@ def test_several_pieces_are_kept() -> None:
     assert Trait.MULTI_PIECE in found.traits
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the classical proposal holds the frame's rim (1.5 % of the longest side) for background"
-)
 def test_a_product_cut_by_the_frame_touches_it() -> None:
     found = classical(scenes.photograph(scenes.CUT_BOX, scenes.GREY).photo)
     assert found.touches_frame
