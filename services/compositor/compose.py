@@ -21,7 +21,7 @@ class Product:
     foreground: (H, W, 3) uint8 sRGB, straight colour without the old background.
     matte: (H, W) float32 in [0, 1], refined.
     bbox: around what is at least half opaque.
-    fringe: around everything that is not fully transparent.
+    fringe: around everything that can be seen.
     """
 
     foreground: NDArray[np.uint8]

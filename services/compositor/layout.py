@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.compositor.errors import EmptyMatteError
 
 _SOLID = 0.5  # alpha from which a pixel counts as product when the product is measured
+_VISIBLE = 0.02  # alpha below which a stray pixel must not decide how large the product is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,14 @@ def bounding_box(matte: NDArray[np.float32]) -> Box:
 
 
 def fringe_box(matte: NDArray[np.float32]) -> Box:
-    """The box of whole pixels around everything of a matte (H, W) that is not fully transparent.
+    """The box of whole pixels around everything of a matte (H, W) that can be seen.
 
     Raises:
-        EmptyMatteError: everything is.
+        EmptyMatteError: nothing can.
     """
-    rows, cols = np.flatnonzero(matte.max(axis=1)), np.flatnonzero(matte.max(axis=0))
+    rows, cols = np.flatnonzero(matte.max(axis=1) >= _VISIBLE), np.flatnonzero(matte.max(axis=0) >= _VISIBLE)
     if not rows.size:
-        raise EmptyMatteError("the matte is fully transparent")
+        raise EmptyMatteError("nothing of the matte can be seen")
     return Box(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
 
 
@@ -133,7 +134,7 @@ def plan_layout(bbox: Box, matte_shape: tuple[int, int], canvas: CanvasSpec, *, 
         bbox: the product in the photo, not empty.
         matte_shape: (H, W) of the photo.
         canvas: the target.
-        fringe: everything of the product that is not fully transparent, such as hair; it ends on the canvas too, and
+        fringe: everything of the product that can be seen, such as hair; it ends on the canvas too, and
             the product is made smaller where it otherwise would not. Taken to be `bbox` when not given.
     """
     fringe = fringe or bbox

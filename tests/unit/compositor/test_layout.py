@@ -125,7 +125,8 @@ def test_bounding_box_follows_an_edge_by_fractions_of_a_pixel() -> None:
 
 def test_fringe_box_goes_round_everything_visible() -> None:
     matte = np.zeros((10, 20), np.float32)
-    matte[3, 4] = 0.01
+    matte[3, 4] = 0.1
+    matte[9, 19] = 0.01
     assert fringe_box(matte) == Box(3, 4, 4, 5)
     with pytest.raises(EmptyMatteError):
         fringe_box(np.zeros((2, 2), np.float32))
