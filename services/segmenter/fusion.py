@@ -36,7 +36,8 @@ _MIN_HOLE_SHARE = 0.0005  # of the frame
 class Fusion:
     """Attributes:
     matte: float32 (h, w) in [0, 1].
-    agreement: mean soft IoU between the proposals; of a single one, its confidence. In [0, 1].
+    agreement: mean soft IoU between the proposals, in [0, 1], and no more than the surest learned proposal agrees
+        with itself; of a single proposal, its confidence.
     weights: one per proposal, in their order, summing to 1: how much of the matte is theirs.
     """
 
@@ -63,6 +64,8 @@ def fuse(proposals: Sequence[Proposal], background: Background, classical_name: 
     agreement = float(
         np.mean([soft_iou(mattes[i], mattes[j]) for i in range(len(mattes)) for j in range(i + 1, len(mattes))])
     )
+    if learned:
+        agreement = min(agreement, max(proposals[i].confidence for i in learned))
     learned_weights = _learned_weights(proposals, learned)
     learned_matte = np.zeros((height, width), np.float32)
     for i in learned:

@@ -50,7 +50,7 @@ class Segmentation:
     background: what the product stands in front of.
     traits: what makes the product hard.
     pieces: its connected parts, largest first; none for an empty matte.
-    agreement: mean soft IoU between the proposals in [0, 1]; of a single one, its self-consistency.
+    agreement: how far the proposals agree with each other and with themselves, in [0, 1]; see `fusion.Fusion`.
     proposals: who proposed, how sure, and how much of it was used.
     touches_frame: whether the product reaches the frame.
     warnings: what the caller should know.

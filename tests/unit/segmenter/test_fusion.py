@@ -105,9 +105,14 @@ def test_two_empty_proposals_do_not_count_as_agreement() -> None:
     assert fuse([Proposal("classical", EMPTY, 0.0), Proposal("u2netp", EMPTY, 0.0)], SCENE).agreement == 0
 
 
+def test_proposals_agree_no_more_than_the_learned_one_does_with_itself() -> None:
+    fused = fuse([Proposal("classical", WHOLE, 0.9), Proposal("u2netp", WHOLE, 0.75)], SCENE)
+    assert fused.agreement == 0.75
+
+
 def test_proposals_of_different_sizes_are_fused_at_the_largest() -> None:
     small = np.ascontiguousarray(WHOLE[::2, ::2])
-    fused = fuse([Proposal("classical", small, 0.9), Proposal("u2netp", WHOLE, 0.9)], SCENE)
+    fused = fuse([Proposal("classical", small, 0.9), Proposal("u2netp", WHOLE, 0.99)], SCENE)
     assert fused.matte.shape == WHOLE.shape
     assert fused.agreement > 0.9
 
