@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import ctypes.util
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _M_ARENA_MAX: Final = -8
+_IDLE_S: Final = 0.5
 
 
 class BoundedExecutor:
@@ -37,6 +39,7 @@ class BoundedExecutor:
         self._pending = 0
         self._seconds_per_call = 1.0
         self._libc = _glibc()
+        self._trim: asyncio.TimerHandle | None = None
         if self._libc is not None:
             # One heap per worker at the most: freed photos otherwise stay scattered over dozens of heaps.
             self._libc.mallopt(_M_ARENA_MAX, workers + 1)
@@ -68,21 +71,29 @@ class BoundedExecutor:
 
     async def close(self) -> None:
         """Waits for running work and frees the threads."""
+        if self._trim is not None:
+            self._trim.cancel()
         await asyncio.to_thread(self._pool.shutdown)
 
     def _timed(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[float, T]:
         start = time.perf_counter()
-        try:
-            result = function(*args, **kwargs)
-        finally:
-            if self._libc is not None:
-                self._libc.malloc_trim(0)
+        result = function(*args, **kwargs)
         return time.perf_counter() - start, result
 
     def _release(self) -> None:
         self._pending -= 1
+        if not self._pending and self._libc is not None:
+            if self._trim is not None:
+                self._trim.cancel()
+            self._trim = asyncio.get_running_loop().call_later(_IDLE_S, self._give_back)
+
+    def _give_back(self) -> None:
+        """Returns freed memory to the system; not after every photo, for the next one wants the same again."""
+        if not self._pending and self._libc is not None:
+            # By itself: a thread of the pool would not be free for a photo meanwhile.
+            threading.Thread(target=self._libc.malloc_trim, args=(0,), daemon=True).start()
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from services.segmenter.edges import sharpen_to
 from services.segmenter.fusion import fuse
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
 from services.segmenter.pieces import Piece, find_pieces, touches_frame
-from services.segmenter.proposal import Proposer, Roi
+from services.segmenter.proposal import Proposal, Proposer, Roi
 from services.segmenter.traits import Trait, find_traits
 
 _DESCRIPTION_SIDE_PX = 192
@@ -97,7 +98,7 @@ def segment(
         agreement = 1.0
         scores: tuple[ProposalScore, ...] = (ProposalScore("alpha", 1.0, 1.0),)
     else:
-        proposals = [proposer.propose(image, roi) for proposer in proposers]
+        proposals = _proposals(image, roi, proposers)
         fused = fuse(proposals, background)
         matte = clear_outside(sharpen_to(image, fused.matte), roi)
         agreement = fused.agreement
@@ -119,6 +120,14 @@ def segment(
         touches_frame=touches_frame(matte),
         warnings=_warnings(pieces, agreement),
     )
+
+
+def _proposals(image: NDArray[np.uint8], roi: Roi | None, proposers: Sequence[Proposer]) -> list[Proposal]:
+    """All at the same time: none of them can use every core throughout."""
+    if len(proposers) < 2:
+        return [proposer.propose(image, roi) for proposer in proposers]
+    with ThreadPoolExecutor(len(proposers)) as pool:
+        return list(pool.map(lambda proposer: proposer.propose(image, roi), proposers))
 
 
 def _check_roi(roi: Roi | None, height: int, width: int) -> None:
