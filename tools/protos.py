@@ -19,6 +19,7 @@ from google.protobuf import descriptor_pb2
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = sorted((ROOT / "protos").glob("packshot/v1/*.proto"))
 STUBS = ROOT / "packshot" / "v1"
+BIN = Path(sys.executable).parent
 GOOGLE_PROTOS = Path(next(iter(google.rpc.__path__))).parent.parent
 WELL_KNOWN_PROTOS = Path(grpc_tools.__file__).parent / "_proto"
 
@@ -80,8 +81,7 @@ def lint(folder: Path) -> None:
         "  except: [RPC_REQUEST_RESPONSE_UNIQUE]\n"
         f"  ignore:{ignored}\n"
     )
-    buf = Path(sys.executable).with_name("buf")
-    subprocess.run([buf, "lint", image, "--config", config], check=True)
+    subprocess.run([BIN / "buf", "lint", image, "--config", config], check=True)
 
 
 def descriptor_set() -> descriptor_pb2.FileDescriptorSet:
@@ -97,7 +97,9 @@ def _protoc(folder: Path, *arguments: str) -> None:
     descriptors = folder / "validate.binpb"
     descriptors.write_bytes(descriptor_pb2.FileDescriptorSet(file=[validate]).SerializeToString())
     includes = [f"-I{ROOT / 'protos'}", f"-I{GOOGLE_PROTOS}", f"-I{WELL_KNOWN_PROTOS}"]
-    command = [sys.executable, "-m", "grpc_tools.protoc", *includes, f"--descriptor_set_in={descriptors}"]
+    # The plugins lie beside this Python; a virtual environment need not be activated, so not on the PATH.
+    plugins = [f"--plugin=protoc-gen-{name}={BIN / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")]
+    command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *plugins, f"--descriptor_set_in={descriptors}"]
     subprocess.run([*command, *arguments, *PROTOS], check=True)
 
 

@@ -37,7 +37,7 @@ async def test_stop_lets_it_finish() -> None:
         """,
         lines,
     )
-    await _until(lambda: bool(lines))
+    await _until(lambda: ("child", "ready") in lines)  # gRPC may remark on the fork before it
     await child.stop(grace_s=10)
     assert child.exit_code == 0
     assert lines[-1] == ("child", "finished")
@@ -54,7 +54,7 @@ async def test_stop_ends_what_does_not_listen() -> None:
         """,
         lines,
     )
-    await _until(lambda: bool(lines))
+    await _until(lambda: ("child", "ready") in lines)  # gRPC may remark on the fork before it
     await child.stop(grace_s=0.1)
     assert child.exit_code == -signal.SIGKILL
     assert "killed" in lines[-1][1]
