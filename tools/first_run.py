@@ -6,7 +6,6 @@
 import argparse
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import grpc
 
 from tools.contact_sheet import Row, draw
+from tools.stack import free_port, is_serving
 
 EXAMPLES = sorted(Path("examples").glob("*.jpg"))
 _START_TIMEOUT_S = 120
@@ -56,7 +56,7 @@ def main() -> int:
 @contextmanager
 def _stack(log_dir: Path) -> Iterator[str]:
     """`packshot serve` on free ports, with NATS; its gateway's address."""
-    port = _free_port()
+    port = free_port()
     address = f"127.0.0.1:{port}"
     serving = subprocess.Popen(
         [_command(), "serve", "--port", str(port), "--log-dir", str(log_dir)], start_new_session=True
@@ -89,23 +89,15 @@ def _command() -> str:
 
 def _wait_until_ready(address: str, serving: "subprocess.Popen[bytes]") -> None:
     give_up_at = time.monotonic() + _START_TIMEOUT_S
-    with grpc.insecure_channel(address) as channel:
-        ready = grpc.channel_ready_future(channel)
-        while time.monotonic() < give_up_at:
-            if serving.poll() is not None:
-                raise SystemExit(2)
-            try:
-                ready.result(timeout=0.5)
+    while time.monotonic() < give_up_at:
+        if serving.poll() is not None:
+            raise SystemExit(2)
+        try:
+            if is_serving(address, 1):
                 return
-            except grpc.FutureTimeoutError:
-                continue
+        except grpc.RpcError:
+            time.sleep(0.1)
     raise SystemExit(f"the stack was not ready within {_START_TIMEOUT_S} s")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Stack:
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        self.addresses = {name: f"127.0.0.1:{_free_port()}" for name in SERVICES}
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in SERVICES}
         self._environment = {
             **os.environ,
             **{f"{name.upper()}_LISTEN": address for name, address in self.addresses.items()},
@@ -106,7 +106,8 @@ def is_serving(address: str, timeout_s: float) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

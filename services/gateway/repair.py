@@ -8,6 +8,9 @@ from typing import Final
 
 MAX_ATTEMPTS: Final = 2
 
+RESCALE_ALWAYS: Final = 2.0
+"""A keep_fill_from no photo reaches: the product is always rescaled."""
+
 _TIGHTEN_STEP_PX: Final = 0.75
 _QUALITY_STEP: Final = 10
 _LOWEST_QUALITY: Final = 70
@@ -65,10 +68,10 @@ def next_attempt(treatment: Treatment, failures: Sequence[Failure], *, fixed: Co
         bounds = [failure for failure in failures if failure.cure is cure]
         if cure is Cure.RESCALE:
             fill = _fill_within(better.fill_ratio, bounds)
-            if (fill, _ALWAYS) != (better.fill_ratio, better.keep_fill_from):
+            if (fill, RESCALE_ALWAYS) != (better.fill_ratio, better.keep_fill_from):
                 same = fill == better.fill_ratio
                 changes.append(f"rescaled to fill {fill:.2f}" if same else f"fill {better.fill_ratio:.2f} → {fill:.2f}")
-                better = replace(better, fill_ratio=fill, keep_fill_from=_ALWAYS)
+                better = replace(better, fill_ratio=fill, keep_fill_from=RESCALE_ALWAYS)
         elif cure is Cure.TIGHTEN_EDGE:
             tighten_px = better.tighten_px + _TIGHTEN_STEP_PX
             changes.append(f"edge tightened by {tighten_px:g} px")
@@ -78,10 +81,6 @@ def next_attempt(treatment: Treatment, failures: Sequence[Failure], *, fixed: Co
             changes.append(f"JPEG quality {better.jpeg_quality} → {quality}")
             better = replace(better, jpeg_quality=quality)
     return Attempt(better, "; ".join(changes)) if changes else None
-
-
-_ALWAYS: Final = 2.0
-"""A keep_fill_from no photo reaches: the product is always rescaled."""
 
 
 def _fill_within(fill: float, failures: Sequence[Failure]) -> float:

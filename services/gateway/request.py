@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 
 from packshot.v1.compositor_pb2 import CanvasTarget
 from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, Output, ProcessOptions
 from packshot.v1.rules_pb2 import RulePack
-from services.common.errors import invalid_argument
-from services.gateway.repair import Cure, Treatment
+from services.common.dates import day_or_today
+from services.gateway.repair import RESCALE_ALWAYS, Cure, Treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,8 @@ def scope(
     Raises:
         ServiceError: INVALID_ARGUMENT when the date is not one of the calendar.
     """
-    day = as_of_date or datetime.now(UTC).date().isoformat()
-    try:
-        date.fromisoformat(day)
-    except ValueError:
-        raise invalid_argument(
-            f"{prefix}as_of_date", "INVALID_DATE", f"{day!r} is not a day of the calendar, write YYYY-MM-DD"
-        ) from None
-    return Scope(tuple(marketplaces) or (default_marketplace,), category, day)
+    day = day_or_today(as_of_date, f"{prefix}as_of_date")
+    return Scope(tuple(marketplaces) or (default_marketplace,), category, day.isoformat())
 
 
 def outputs(options: ProcessOptions) -> Sequence[Output.ValueType]:
@@ -61,9 +54,9 @@ def first_treatment(options: ProcessOptions, pack: RulePack) -> Treatment:
     target, layout = pack.target, options.layout
     asked = layout.WhichOneof("target")
     if asked == "fill_ratio":
-        fill, keep_from = layout.fill_ratio, _RESCALE_ALWAYS
+        fill, keep_from = layout.fill_ratio, RESCALE_ALWAYS
     elif asked == "margin":
-        fill, keep_from = 1 - 2 * layout.margin, _RESCALE_ALWAYS
+        fill, keep_from = 1 - 2 * layout.margin, RESCALE_ALWAYS
     else:
         fill, keep_from = target.fill_ratio, target.keep_fill_from
     return Treatment(fill, keep_from, 0.0, options.canvas.jpeg_quality or target.jpeg_quality)
@@ -80,7 +73,3 @@ def canvas_target(options: ProcessOptions, pack: RulePack, treatment: Treatment)
         jpeg_quality=treatment.jpeg_quality,
         transparent_png=OUTPUT_TRANSPARENT_PNG in outputs(options),
     )
-
-
-_RESCALE_ALWAYS = 2.0
-"""A keep_fill_from no photo reaches: an asked fill is an asked fill."""

@@ -29,7 +29,13 @@ def create(settings: SegmenterSettings) -> Service:
     def register(server: grpc.aio.Server) -> None:
         segmenter_pb2_grpc.add_SegmenterServiceServicer_to_server(servicer, server)
 
-    return Service("packshot.v1.SegmenterService", register, executor.close)
+    async def ready() -> None:
+        # Not while they load: the log has no form before the service is made.
+        for model in proposers:
+            if isinstance(model, OnnxProposer):
+                log.info("model loaded", model=model.name, sha256=model.weights_sha256, published=model.is_published)
+
+    return Service("packshot.v1.SegmenterService", register, executor.close, ready)
 
 
 def _proposer(name: str, settings: SegmenterSettings) -> Proposer:
@@ -41,8 +47,6 @@ def _proposer(name: str, settings: SegmenterSettings) -> Proposer:
         raise StartError(f"unknown proposer {name!r} in SEGMENTER_PROPOSERS; known are {known}")
     weights = settings.models_dir / spec.weights_file
     try:
-        proposer = OnnxProposer(spec, weights, sha256=settings.weights_sha256.get(name), threads=settings.onnx_threads)
+        return OnnxProposer(spec, weights, sha256=settings.weights_sha256.get(name), threads=settings.onnx_threads)
     except ModelError as error:
         raise StartError(f"{error} (the folder is SEGMENTER_MODELS_DIR)") from error
-    log.info("model loaded", model=name, sha256=proposer.weights_sha256, published=proposer.is_published)
-    return proposer

@@ -1,7 +1,6 @@
 """The validator's servicer: proto to domain and back."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -15,6 +14,7 @@ from packshot.v1.rules_pb2 import (
     ListRulePacksResponse,
 )
 from packshot.v1.validator_pb2 import EvaluatedRule, ValidateImageRequest, ValidateImageResponse
+from services.common.dates import day_or_today
 from services.common.errors import ServiceError, invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, decode_matte
@@ -68,7 +68,7 @@ class ValidatorServicer(validator_pb2_grpc.ValidatorServiceServicer):
         ]
         for pack in packs:
             _known("category", pack.rules_for, request.category)
-        day = _day(request.as_of_date)
+        day = day_or_today(request.as_of_date, "as_of_date")
         measurements = await self._executor.run(_measure, request)
         return ValidateImageResponse(
             measurements=[_measurement_message(measurement) for measurement in measurements.values()],
@@ -115,17 +115,6 @@ def _known(field: str, look_up: Callable[[str], T], name: str) -> T:
 
 def _unknown(field: str, reason: str, error: UnknownPackError | UnknownCategoryError) -> ServiceError:
     return invalid_argument(field, reason, str(error), {"known": ",".join(error.known)})
-
-
-def _day(text: str) -> date:
-    if not text:
-        return datetime.now(UTC).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise invalid_argument(
-            "as_of_date", "INVALID_DATE", f"{text!r} is not a day of the calendar, write YYYY-MM-DD"
-        ) from None
 
 
 def _measurement_message(measurement: Measurement) -> report_pb2.Measurement:
