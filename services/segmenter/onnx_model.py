@@ -86,7 +86,7 @@ class OnnxProposer:
         height, width = image.shape[:2]
         size = working_size(height, width, _MATTE_SIDE_PX)
         roi_at_size = scale_roi(roi, (height, width), size)
-        first = clear_outside(resize(self._run(image), *size), roi_at_size)
+        first = clear_outside(resize(self.probabilities(image), *size), roi_at_size)
         seen = _box_of_product(first)
         if seen is None:
             return Proposal(self.name, first, 0.0)
@@ -96,13 +96,13 @@ class OnnxProposer:
         rows, cols = height / size[0], width / size[1]
         close_up = image[round(top * rows) : round(bottom * rows), round(left * cols) : round(right * cols)]
         second = np.zeros(size, np.float32)
-        second[top:bottom, left:right] = resize(self._run(close_up), bottom - top, right - left)
+        second[top:bottom, left:right] = resize(self.probabilities(close_up), bottom - top, right - left)
         second = clear_outside(second, roi_at_size)
         if not (second >= 0.5).any():
             return Proposal(self.name, first, 0.0)
         return Proposal(self.name, second, soft_iou(first, second))
 
-    def _run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (S, S) float32 in [0, 1] for an image of any size."""
         output = self._session.run([self._output], {self._input: _prepare(image, self._spec)})[0]
         matte = np.squeeze(np.asarray(output, np.float32))

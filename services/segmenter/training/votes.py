@@ -1,0 +1,51 @@
+"""Votes of a teacher model on unlabelled photos: `python -m services.segmenter.training.votes`.
+
+Self-training with agreement filtering: a teacher sees each photo as it is and mirrored; where the two mattes agree,
+their mean may serve as the photo's label. How well they agree is kept with them, so that the reader chooses the line.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from services.segmenter.masks import soft_iou
+from services.segmenter.onnx_model import OnnxProposer
+from services.segmenter.registry import model_spec
+
+log = structlog.get_logger()
+
+
+def vote(teacher: OnnxProposer, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+    """The mean matte of two views (S, S) float32 in [0, 1], and their soft IoU."""
+    seen = teacher.probabilities(image)
+    mirrored = teacher.probabilities(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+    return (seen + mirrored) / 2, soft_iou(seen, mirrored)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, default=Path("../shared/train/unlabelled"))
+    parser.add_argument("--model", default="u2netp", help="the teacher: a model of the registry")
+    parser.add_argument("--weights", type=Path, default=Path("../shared/models/u2netp.onnx"))
+    parser.add_argument("--out", type=Path, default=Path(".training/votes/u2netp"))
+    args = parser.parse_args()
+    teacher = OnnxProposer(model_spec(args.model), args.weights)
+    args.out.mkdir(parents=True, exist_ok=True)
+    photos = sorted(args.photos.glob("*.jpg"))
+    for count, photo in enumerate(photos, 1):
+        target = args.out / f"{photo.stem}.npz"
+        if not target.exists():
+            matte, agreement = vote(teacher, cv2.cvtColor(cv2.imread(str(photo)), cv2.COLOR_BGR2RGB))
+            np.savez_compressed(target, matte=np.rint(matte * 255).astype(np.uint8), agreement=np.float32(agreement))
+        if count % 100 == 0:
+            log.info("voted", photos=count, of=len(photos))
+
+
+if __name__ == "__main__":
+    main()
