@@ -1,17 +1,19 @@
 """Child processes that are watched, heard, and never outlive their parent."""
 
 import asyncio
-import ctypes
+import errno
 import os
+import shutil
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self, cast
 
+from packshot.cli import leash
+
 _LAST_LINES: Final = 20
 _MAX_LINE_BYTES: Final = 2**20
-_PR_SET_PDEATHSIG: Final = 1
 
 Listener = Callable[[str, str], None]
 """Called with a child's name and each line it prints."""
@@ -21,7 +23,7 @@ class Child:
     """A process we started.
 
     It gets its own process group, so that a Ctrl-C in the terminal reaches only us and the children are stopped in
-    order. On Linux the kernel ends it when we die without a chance to.
+    order. On Linux the kernel ends it when we, or the thread that started it, die without a chance to.
     """
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, listener: Listener) -> None:
@@ -34,16 +36,15 @@ class Child:
 
     @classmethod
     async def start(cls, name: str, command: Sequence[str], environment: Mapping[str, str], listener: Listener) -> Self:
-        """Raises OSError when the program cannot be run."""
+        """Raises OSError when there is no such program, or it may not be run."""
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *_leashed([_program(command[0], environment), *command[1:]]),
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=_MAX_LINE_BYTES,
             process_group=0,
-            preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
         )
         return cls(name, process, listener)
 
@@ -81,13 +82,16 @@ class Child:
             self._listener(self.name, text)
 
 
-def _end_with_parent() -> Callable[[], None]:
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
+def _program(name: str, environment: Mapping[str, str]) -> str:
+    """The path of a program, found as a shell would."""
+    path = shutil.which(name, path=environment.get("PATH", os.defpath))
+    if path is None:
+        reason = errno.EACCES if os.sep in name and os.access(name, os.F_OK) else errno.ENOENT
+        raise OSError(reason, os.strerror(reason), name)
+    return path
 
-    def in_child() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
 
-    return in_child
+def _leashed(command: Sequence[str]) -> list[str]:
+    if sys.platform != "linux":
+        return [*command]
+    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command]
