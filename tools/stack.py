@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 STAGES = ("segmenter", "compositor", "validator")
 SERVICES = (*STAGES, "gateway")
 
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 90
 _STOP_TIMEOUT_S = 90
 
 

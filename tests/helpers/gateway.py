@@ -60,7 +60,7 @@ async def failure(call: Awaitable[Any]) -> ServiceError:
     return from_status(status)
 
 
-async def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Waits for what happens elsewhere."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - the condition is another party's

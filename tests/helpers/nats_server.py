@@ -25,29 +25,29 @@ class NatsServer:
         command = ["nats-server", "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._store)]
         with (self._store / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        self._wait_until_it_answers()
+        self._wait_until_it_answers(self._process)
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def restart(self) -> None:
         self.stop()
         self.start()
 
-    def _wait_until_it_answers(self) -> None:
-        give_up_at = time.monotonic() + 20
-        while True:
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
+        give_up_at = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < give_up_at:
             try:
                 with socket.create_connection(("127.0.0.1", self._port), timeout=1) as connection:
                     if connection.recv(4) == b"INFO":
                         return
             except OSError:
-                if time.monotonic() > give_up_at:
-                    raise RuntimeError(f"nats-server does not answer:\n{(self._store / 'log').read_text()}") from None
+                pass
             time.sleep(0.02)
+        raise RuntimeError(f"nats-server does not answer:\n{(self._store / 'log').read_text()}")
 
 
 @pytest.fixture(scope="session")

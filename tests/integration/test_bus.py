@@ -48,7 +48,7 @@ async def test_publishing_never_waits(events: Client, nats_server: NatsServer) -
         started = time.monotonic()
         for number in range(100):
             bus.publish(SUBJECT, b"event", f"wait-{number}")
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2
         nats_server.start()
         await _until_stored(events, 100)
 
@@ -90,7 +90,7 @@ async def test_closing_gives_up_on_a_nats_that_is_away(events: Client, nats_serv
     await bus.connect()
     nats_server.stop()
     bus.publish(SUBJECT, b"lost", "lost")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await bus.close(timeout_s=0.2)
     nats_server.start()
 
@@ -114,7 +114,7 @@ async def test_a_nats_that_is_away_stops_the_start(monkeypatch: pytest.MonkeyPat
 
 
 async def _until_stored(client: Client, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 if await stored_count(client) >= count:

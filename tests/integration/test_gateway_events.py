@@ -142,5 +142,5 @@ async def test_nothing_is_composed_without_a_product(events: Client, nats_server
 async def test_photos_go_on_while_nats_is_away(events: Client, nats_server: NatsServer) -> None:
     async with Stages.running() as stages, running_gateway(stages, NATS_URL=nats_server.url) as gateway:
         nats_server.stop()
-        await gateway.stub.ProcessImage(ONE_PHOTO, timeout=5)
+        await gateway.stub.ProcessImage(ONE_PHOTO, timeout=20)
         nats_server.start()

@@ -20,7 +20,7 @@ def test_a_service_starts_and_stops_by_signal_with_exit_code_0(service: str) -> 
         assert f'"service": "{"packshot" if service == "gateway" else service}"' in serving
         assert '"event": "serving"' in serving
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=60)
         assert process.returncode == 0, log
         assert '"event": "stopped"' in log
 
@@ -40,7 +40,7 @@ def test_a_gateway_that_cannot_start_says_why_and_what_to_do(environment: dict[s
         env=os.environ | {"GATEWAY_LISTEN": "127.0.0.1:0"} | environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 2
     assert says in done.stderr

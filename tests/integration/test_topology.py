@@ -38,7 +38,7 @@ def test_the_command_says_what_it_did(nats_server: NatsServer) -> None:
         [sys.executable, "-m", "services.common.topology", "--nats-url", nats_server.url],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("IMAGE_EVENTS: ")

@@ -223,17 +223,17 @@ def test_ctrl_c_ends_it_and_leaves_only_whole_files(photos: Path, gateway: Scrip
 
     def slow() -> Report:
         asked.set()
-        answered.wait(30)
+        answered.wait(90)
         return make_report()
 
     gateway.outcomes = {b"mug": slow}
     with serving(gateway) as address:
         command = [sys.executable, "-m", "packshot.cli.main", "fix", "photos/mug.jpg", "photos/box.jpg", "-o", "out"]
         process = subprocess.Popen([*command, "--server", address], stderr=subprocess.PIPE, text=True)
-        assert asked.wait(30)
+        assert asked.wait(60)
         wait_until(lambda: Path("out/box.jpg").exists())
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=10)
+        _, stderr = process.communicate(timeout=60)
         answered.set()
     assert process.returncode == 130
     assert stderr == "✗ interrupted; files already written are whole\n"

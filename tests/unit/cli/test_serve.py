@@ -86,7 +86,7 @@ class House:
 
     def finish(self) -> tuple[int, str]:
         """Exit code and stderr."""
-        _, stderr = self.process.communicate(timeout=30)
+        _, stderr = self.process.communicate(timeout=90)
         return self.process.returncode, stderr
 
     def notes(self, what: str) -> dict[str, int]:

@@ -28,7 +28,7 @@ class Gate:
 
     def work(self) -> str:
         self.started.set()
-        self.opened.wait(10)
+        self.opened.wait(60)
         return "done"
 
 
@@ -56,7 +56,7 @@ async def test_past_its_bound_it_refuses_at_once(executor: BoundedExecutor) -> N
     inside = [asyncio.create_task(executor.run(gate.work)) for _ in range(2)]
     await eventually(gate.started.is_set)
     with pytest.raises(ServiceError) as caught:
-        await asyncio.wait_for(executor.run(gate.work), 1)
+        await asyncio.wait_for(executor.run(gate.work), 20)
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert caught.value.reason == "OVERLOADED"
     assert caught.value.metadata == {"limit": "2"}

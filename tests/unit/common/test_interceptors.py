@@ -119,7 +119,7 @@ class TestLogs:
     async def test_a_caller_who_goes_is_logged(self, logs: Logs) -> None:
         async with running_tiny() as tiny:
             call = asyncio.create_task(tiny.ask("wait:30"))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
             call.cancel()
             await eventually(lambda: any(line.get("code") == "CANCELLED" for line in logs()))
 

@@ -112,7 +112,7 @@ def test_any_json_loads_or_is_refused_as_a_keys_error(tmp_path: Path, document: 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "services.gateway.keys", *arguments], capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "services.gateway.keys", *arguments], capture_output=True, text=True, timeout=60
     )
 
 

@@ -73,8 +73,8 @@ class TestStageAway:
         await gateway.stub.ProcessImage(ONE_PHOTO)
         await stages.stop("compositor")
         started = time.monotonic()
-        error = await failure(gateway.stub.ProcessImage(ONE_PHOTO, timeout=30))
-        assert time.monotonic() - started < 15
+        error = await failure(gateway.stub.ProcessImage(ONE_PHOTO, timeout=60))
+        assert time.monotonic() - started < 40
         assert error.code is grpc.StatusCode.UNAVAILABLE
         assert error.reason == "STAGE_UNAVAILABLE"
         assert error.metadata["stage"] == "compositor"
@@ -82,7 +82,7 @@ class TestStageAway:
         assert error.retry_after_s is not None
 
         await stages.start("compositor")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await gateway.stub.ProcessImage(ONE_PHOTO)
@@ -134,11 +134,11 @@ class TestOverload:
 
     async def test_nobody_waits_past_the_deadline(self, gateway: Gateway, stages: Stages) -> None:
         stages.compositor.compose.script = [overloaded(retry_after_s=30)]
-        error = await failure(gateway.stub.ProcessImage(ONE_PHOTO, timeout=1.9))
+        error = await failure(gateway.stub.ProcessImage(ONE_PHOTO, timeout=4))
         assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     async def test_past_its_bound_the_gateway_refuses_single_photos_at_once(self, stages: Stages) -> None:
-        stages.segmenter.segment.script = [after(0.5, segmented)]
+        stages.segmenter.segment.script = [after(2, segmented)]
         async with running_gateway(stages, MAX_CONCURRENT_PHOTOS="2") as gateway:
             inside = [gateway.stub.ProcessImage(ONE_PHOTO) for _ in range(2)]
             await eventually(lambda: stages.segmenter.segment.running == 2)

@@ -101,7 +101,7 @@ async def test_a_broken_stream_is_taken_up_again(client: AsyncPackshotClient, ga
 
 async def test_silence_ends_a_stream(client: AsyncPackshotClient, gateway: ScriptedGateway) -> None:
     def slow() -> Report:
-        gateway.ended_streams.get(timeout=10)
+        gateway.ended_streams.get(timeout=30)
         return make_report()
 
     gateway.outcomes = {b"slow": slow}

@@ -269,7 +269,7 @@ class TestProcessMany:
         answers = client.process_many([(str(i), b"mug") for i in range(100)], concurrency=2)
         next(answers)
         answers.close()  # type: ignore[attr-defined]  # a generator
-        gateway.ended_streams.get(timeout=5)
+        gateway.ended_streams.get(timeout=30)
 
     def test_nothing_in_nothing_out(self, client: PackshotClient) -> None:
         assert list(client.process_many([])) == []
