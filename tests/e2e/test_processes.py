@@ -57,7 +57,7 @@ def test_a_stage_down_is_named_and_comes_back_without_a_restart(stack: Stack, cl
 def test_sigterm_lets_the_photo_finish(stack: Stack, client: PackshotClient, service: str) -> None:
     photo = Photo(client, side_px=1600)
     photo.start()
-    time.sleep(0.4)
+    time.sleep(0.8)  # it is in work by then
     stack.terminate(service)
 
     photo.join()
