@@ -1,0 +1,161 @@
+"""SAM's two halves, run with ONNX Runtime or by whoever else can run a network.
+
+The contract, which `export.py` writes and the Triton model repository repeats; S is the square's side (1024 for the
+published models), E = S / 16, G = S / 4, C the embedding's channels (256), N the batch and P the points of a prompt:
+
+| half | in or out | name | type and shape |
+|---|---|---|---|
+| encoder | in | `image` | float32 (N, 3, S, S), letterboxed and normalised |
+| | out | `image_embeddings` | float32 (N, C, E, E) |
+| decoder | in | `image_embeddings` | float32 (N, C, E, E), one for each prompt |
+| | in | `point_coords` | float32 (N, P, 2), x and y in pixels of the square |
+| | in | `point_labels` | int64 (N, P): 1 product, 0 background, 2 and 3 box corners, -1 nothing |
+| | in | `mask_input` | float32 (N, 1, G, G), logits |
+| | in | `has_mask_input` | float32 (N, 1), 1 or 0 |
+| | out | `low_res_logits` | float32 (N, 4, G, G): the mask for unambiguous prompts, then three for ambiguous ones |
+| | out | `iou_predictions` | float32 (N, 4) |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from services.segmenter.onnx_model import WeightsMismatchError, WeightsMissingError
+from services.segmenter.sam.letterbox import Letterbox
+from services.segmenter.sam.prompts import Prompt
+
+ENCODER_FILE = "sam-encoder.onnx"
+DECODER_FILE = "sam-decoder.onnx"
+CHECKPOINT_KEY = "checkpoint_sha256"  # in both files' metadata
+
+
+class Network(Protocol):
+    """Named arrays in, named arrays out; thread-safe."""
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]: ...
+
+
+class OnnxNetwork:
+    """A network of an ONNX file, on the CPU."""
+
+    def __init__(self, file: Path, threads: int = 0) -> None:
+        """Load the file.
+
+        Args:
+            file: written by `export.py`.
+            threads: for one run; 0 lets ONNX Runtime use every core.
+
+        Raises:
+            WeightsMissingError, WeightsMismatchError: see there.
+        """
+        if not file.is_file():
+            raise WeightsMissingError(
+                f"sam: there is no {file}; export it from a checkpoint with python -m services.segmenter.sam.export, "
+                "or leave sam out of the proposers"
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # The arena keeps the largest run's memory for ever, which is gigabytes for the encoder.
+        options.enable_cpu_mem_arena = False
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(file), sess_options=options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises its own, undocumented family
+            raise WeightsMismatchError(
+                f"sam: {file} is not a model ONNX Runtime can load ({error}); export it again"
+            ) from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+
+    def shape_of(self, name: str) -> list[int | str]:
+        """Declared shape of an input; names stand for sizes that may vary.
+
+        Raises:
+            WeightsMismatchError: the network has no such input.
+        """
+        for given in self._session.get_inputs():
+            if given.name == name:
+                return list(given.shape)
+        raise WeightsMismatchError(f"sam: a network without input {name}; was it written by sam.export?")
+
+    @property
+    def checkpoint_sha256(self) -> str | None:
+        """Digest of the checkpoint that it was exported from, or None where it does not say."""
+        digest: str | None = self._session.get_modelmeta().custom_metadata_map.get(CHECKPOINT_KEY)
+        return digest
+
+
+class SamModel:
+    """Asks SAM: an image becomes an embedding once, then every prompt is a quick question."""
+
+    def __init__(self, encoder: Network, decoder: Network, side_px: int = 1024) -> None:
+        self._encoder = encoder
+        self._decoder = decoder
+        self._side_px = side_px
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 0) -> SamModel:
+        """Both halves from a folder, as `export.py` leaves them.
+
+        Raises:
+            WeightsMissingError, WeightsMismatchError: see there; the latter also when the halves come from different
+                checkpoints.
+        """
+        encoder = OnnxNetwork(folder / ENCODER_FILE, threads)
+        decoder = OnnxNetwork(folder / DECODER_FILE, threads)
+        if encoder.checkpoint_sha256 != decoder.checkpoint_sha256:
+            raise WeightsMismatchError(
+                f"sam: {ENCODER_FILE} and {DECODER_FILE} in {folder} come from different checkpoints "
+                f"({encoder.checkpoint_sha256} and {decoder.checkpoint_sha256}); export both again"
+            )
+        side_px = encoder.shape_of("image")[-1]
+        if not isinstance(side_px, int):
+            raise WeightsMismatchError(
+                f"sam: {ENCODER_FILE} in {folder} does not fix its input's side; export it again"
+            )
+        return cls(encoder, decoder, side_px)
+
+    def letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
+        return Letterbox.of(*image.shape[:2], self._side_px)
+
+    def embed(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embedding (1, C, E, E) float32 of an image (H, W, 3) uint8 RGB."""
+        square = self.letterbox(image).to_input(image)
+        return np.asarray(self._encoder.run({"image": square})["image_embeddings"], np.float32)
+
+    def ask(
+        self, embedding: NDArray[np.float32], prompt: Prompt, mask_logits: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Masks for one prompt.
+
+        Args:
+            embedding: of the image.
+            prompt: its points and labels.
+            mask_logits: float32 (G, G), the mask prompt.
+
+        Returns:
+            Logits float32 (4, G, G) and predicted IoU float32 (4,).
+        """
+        answer = self._decoder.run(
+            {
+                "image_embeddings": embedding,
+                "point_coords": np.ascontiguousarray(prompt.points[None, :, ::-1]),
+                "point_labels": prompt.labels[None],
+                "mask_input": mask_logits[None, None],
+                "has_mask_input": np.ones((1, 1), np.float32),
+            }
+        )
+        return (
+            np.asarray(answer["low_res_logits"][0], np.float32),
+            np.asarray(answer["iou_predictions"][0], np.float32),
+        )
