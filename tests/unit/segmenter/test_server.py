@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.common.server import StartError
+from services.segmenter.registry import MODELS
 from services.segmenter.server import create
 from services.segmenter.settings import SegmenterSettings
 from tests.helpers.tiny_onnx import save_red_model
@@ -16,8 +17,7 @@ def test_an_unknown_proposer_names_the_known_ones() -> None:
     with pytest.raises(StartError) as caught:
         create(SegmenterSettings(proposers=("classical", "nope")))
     assert str(caught.value) == (
-        "unknown proposer 'nope' in SEGMENTER_PROPOSERS; "
-        "known are classical, birefnet, birefnet-lite, isnet-general-use, u2net, u2netp"
+        f"unknown proposer 'nope' in SEGMENTER_PROPOSERS; known are {', '.join(('classical', *sorted(MODELS)))}"
     )
 
 
