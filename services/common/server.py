@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 import structlog
@@ -21,6 +21,8 @@ from services.common.telemetry import configure_logs
 log = structlog.get_logger()
 
 S = TypeVar("S", bound=ServerSettings)
+
+_HEALTH_PERIOD_S: Final = 2.0
 
 
 class StartError(Exception):
@@ -38,6 +40,8 @@ class Service:
         stopping: Runs when the stop begins, e.g. tells streams to read no further.
         ready: Runs after the port is bound and before the service says SERVING, e.g. connects to NATS.
         interceptors: What this service adds to the common ones.
+        healthy: Asked every few seconds; while the answer is no, the service says NOT_SERVING. For what it cannot
+            work without and cannot mend, e.g. a model server.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Service:
     ready: Callable[[], Awaitable[None]] | None = None
     interceptors: Sequence[grpc.aio.ServerInterceptor] = ()
     stopping: Callable[[], None] | None = None
+    healthy: Callable[[], Awaitable[bool]] | None = None
 
 
 class _Health(health.aio.HealthServicer):
@@ -96,6 +101,7 @@ class Server:
                 ("grpc.so_reuseport", 0),
             ],
         )
+        self._following: asyncio.Task[None] | None = None
         self.address = ""
 
     async def start(self) -> None:
@@ -119,12 +125,19 @@ class Server:
         await self._server.start()
         if service.ready is not None:
             await service.ready()
-        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        if service.healthy is None:
+            await self._say(health_pb2.HealthCheckResponse.SERVING)
+        else:
+            await self._follow(service.healthy)
+            self._following = asyncio.create_task(self._keep_following(service.healthy))
         log.info("serving", address=self.address)
 
     async def stop(self) -> None:
         """Says NOT_SERVING, refuses new calls, waits for running ones within the grace period, cleans up."""
         self._health.stopping = True
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         log.info("stopping", grace_s=self._settings.grace_s)
         if self._service.stopping is not None:
@@ -132,6 +145,16 @@ class Server:
         await self._server.stop(self._settings.grace_s)
         await self._service.close()
         log.info("stopped")
+
+    async def _keep_following(self, healthy: Callable[[], Awaitable[bool]]) -> None:
+        while True:
+            await asyncio.sleep(_HEALTH_PERIOD_S)
+            await self._follow(healthy)
+
+    async def _follow(self, healthy: Callable[[], Awaitable[bool]]) -> None:
+        """Says what the service's own health is."""
+        status = health_pb2.HealthCheckResponse
+        await self._say(status.SERVING if await healthy() else status.NOT_SERVING)
 
     async def _say(self, status: int) -> None:
         for name in ("", self._service.name):

@@ -12,16 +12,24 @@ Roi = tuple[int, int, int, int]  # top, left, bottom, right in pixels, half-open
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentationWarning:
+    code: str  # UPPER_SNAKE
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """Attributes:
     name: the proposer's.
     matte: float32 (h, w) in [0, 1] at the proposer's own working size; it covers the whole image.
     confidence: in [0, 1], how sure the proposer is of itself: see each proposer for what it measures.
+    warnings: what the caller should know about how it came about.
     """
 
     name: str
     matte: NDArray[np.float32]
     confidence: float
+    warnings: tuple[SegmentationWarning, ...] = ()
 
 
 class Proposer(Protocol):

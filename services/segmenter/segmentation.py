@@ -14,7 +14,7 @@ from services.segmenter.edges import sharpen_to
 from services.segmenter.fusion import fuse
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
 from services.segmenter.pieces import Piece, find_pieces, touches_frame
-from services.segmenter.proposal import Proposal, Proposer, Roi
+from services.segmenter.proposal import Proposal, Proposer, Roi, SegmentationWarning
 from services.segmenter.traits import Trait, find_traits
 
 _DESCRIPTION_SIDE_PX = 192
@@ -23,12 +23,6 @@ _LOW_AGREEMENT = 0.6
 
 class RoiError(ValueError):
     """The region of interest is empty or lies outside the image."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentationWarning:
-    code: str  # UPPER_SNAKE
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,7 @@ def segment(
         background = replace(background, kind=BackgroundKind.TRANSPARENT)
         agreement = 1.0
         scores: tuple[ProposalScore, ...] = (ProposalScore("alpha", 1.0, 1.0),)
+        proposed: tuple[SegmentationWarning, ...] = ()
     else:
         proposals = _proposals(image, roi, proposers)
         fused = fuse(proposals, background)
@@ -106,6 +101,7 @@ def segment(
             ProposalScore(proposal.name, proposal.confidence, weight)
             for proposal, weight in zip(proposals, fused.weights, strict=True)
         )
+        proposed = tuple(warning for proposal in proposals for warning in proposal.warnings)
 
     pieces = find_pieces(matte)
     if not pieces:
@@ -118,7 +114,7 @@ def segment(
         agreement=agreement,
         proposals=scores,
         touches_frame=touches_frame(matte),
-        warnings=_warnings(pieces, agreement),
+        warnings=proposed + _warnings(pieces, agreement),
     )
 
 

@@ -1,5 +1,9 @@
 """Composition root of the segmenter."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import grpc
 import structlog
 
@@ -7,22 +11,43 @@ from packshot.v1 import segmenter_pb2_grpc
 from services.common.executor import BoundedExecutor
 from services.common.server import Service, StartError
 from services.segmenter.classical import ClassicalProposer
-from services.segmenter.onnx_model import ModelError, OnnxProposer
+from services.segmenter.fallback import FallbackProposer
+from services.segmenter.learned import LearnedProposer
+from services.segmenter.model import ModelError
+from services.segmenter.onnx_model import OnnxModel
 from services.segmenter.proposal import Proposer
-from services.segmenter.registry import MODELS
+from services.segmenter.registry import MODELS, ModelSpec
 from services.segmenter.service import SegmenterServicer
 from services.segmenter.settings import SegmenterSettings
+
+if TYPE_CHECKING:
+    from services.segmenter.triton_model import Triton
 
 log = structlog.get_logger()
 
 
 def create(settings: SegmenterSettings) -> Service:
-    """The segmenter with its proposers, models loaded.
+    """The segmenter with its proposers, models loaded; with Triton, on the event loop it will serve on.
 
     Raises:
-        StartError: A proposer is not known, or a model's weights are missing or not the published ones.
+        StartError: A proposer is not known, a model's weights are missing or not the ones asked for, or what the
+            backend needs is not installed.
     """
-    proposers = [_proposer(name, settings) for name in settings.proposers]
+    specs = {name: _spec(name) for name in settings.proposers if name != ClassicalProposer.name}
+    runs_here = settings.backend == "local" or settings.fallback == "local"
+    local = {name: _local(spec, settings) for name, spec in specs.items()} if runs_here else {}
+    triton = _triton(settings) if settings.backend == "triton" else None
+
+    def proposer(name: str) -> Proposer:
+        if name == ClassicalProposer.name:
+            return ClassicalProposer()
+        spec = specs[name]
+        if triton is None:
+            return LearnedProposer(spec, local[name])
+        served = LearnedProposer(spec, triton.model(spec, settings.weights_sha256.get(name)))
+        return FallbackProposer(served, LearnedProposer(spec, local[name])) if runs_here else served
+
+    proposers = [proposer(name) for name in settings.proposers]
     executor = BoundedExecutor(settings.workers, settings.queue_size)
     servicer = SegmenterServicer(proposers, executor)
 
@@ -31,22 +56,39 @@ def create(settings: SegmenterSettings) -> Service:
 
     async def ready() -> None:
         # Not while they load: the log has no form before the service is made.
-        for model in proposers:
-            if isinstance(model, OnnxProposer):
-                log.info("model loaded", model=model.name, sha256=model.weights_sha256, published=model.is_published)
+        for model in local.values():
+            log.info("model loaded", model=model.name, sha256=model.weights_sha256, published=model.is_published)
 
-    return Service("packshot.v1.SegmenterService", register, executor.close, ready)
+    async def close() -> None:
+        await executor.close()
+        if triton is not None:
+            await triton.close()
+
+    healthy = triton.is_ready if triton is not None and settings.fallback == "none" else None
+    return Service("packshot.v1.SegmenterService", register, close, ready, healthy=healthy)
 
 
-def _proposer(name: str, settings: SegmenterSettings) -> Proposer:
-    if name == ClassicalProposer.name:
-        return ClassicalProposer()
+def _spec(name: str) -> ModelSpec:
     spec = MODELS.get(name)
     if spec is None:
         known = ", ".join((ClassicalProposer.name, *sorted(MODELS)))
         raise StartError(f"unknown proposer {name!r} in SEGMENTER_PROPOSERS; known are {known}")
+    return spec
+
+
+def _local(spec: ModelSpec, settings: SegmenterSettings) -> OnnxModel:
     weights = settings.models_dir / spec.weights_file
     try:
-        return OnnxProposer(spec, weights, sha256=settings.weights_sha256.get(name), threads=settings.onnx_threads)
+        return OnnxModel(spec, weights, sha256=settings.weights_sha256.get(spec.name), threads=settings.onnx_threads)
     except ModelError as error:
         raise StartError(f"{error} (the folder is SEGMENTER_MODELS_DIR)") from error
+
+
+def _triton(settings: SegmenterSettings) -> Triton:
+    try:
+        from services.segmenter.triton_model import Triton
+    except ImportError as error:
+        raise StartError(
+            f"SEGMENTER_BACKEND=triton needs what is not installed ({error}): pip install 'packshot[triton]'"
+        ) from error
+    return Triton(settings.triton_url, settings.triton_timeout_s)

@@ -8,12 +8,13 @@ import grpc
 from packshot.v1 import image_pb2, segmenter_pb2_grpc
 from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
-from services.common.errors import invalid_argument, unusable_photo
+from services.common.errors import ServiceError, invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, PhotoWarning, decode_photo, encode_matte
 from services.segmenter.background import BackgroundKind
-from services.segmenter.proposal import Proposer
-from services.segmenter.segmentation import Segmentation, SegmentationWarning, segment
+from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
+from services.segmenter.proposal import Proposer, SegmentationWarning
+from services.segmenter.segmentation import Segmentation, segment
 from services.segmenter.softness import soft_share
 from services.segmenter.traits import Trait
 
@@ -31,6 +32,7 @@ _TRAITS: Final = {
     Trait.MULTI_PIECE: image_pb2.TRAIT_MULTI_PIECE,
     Trait.WHITE_ON_WHITE: image_pb2.TRAIT_WHITE_ON_WHITE,
 }
+_RETRY_AFTER_S: Final = 1.0
 
 
 class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
@@ -53,7 +55,13 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
         roi = None
         if request.HasField("region_of_interest"):
             roi = _region(request.region_of_interest, photo.image.shape[:2])
-        segmentation = segment(photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers)
+        try:
+            segmentation = segment(photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers)
+        except ModelUnavailableError as error:
+            code = grpc.StatusCode.UNAVAILABLE
+            raise ServiceError(code, "MODEL_UNAVAILABLE", str(error), retry_after_s=_RETRY_AFTER_S) from error
+        except ModelDeadlineError as error:
+            raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "MODEL_DEADLINE_EXCEEDED", str(error)) from error
         warnings: list[PhotoWarning | SegmentationWarning] = [*photo.warnings, *segmentation.warnings]
         return SegmentImageResponse(
             matte_png=encode_matte(segmentation.matte),

@@ -14,14 +14,15 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from services.segmenter.learned import LearnedProposer
 from services.segmenter.masks import soft_iou
-from services.segmenter.onnx_model import OnnxProposer
+from services.segmenter.onnx_model import OnnxModel
 from services.segmenter.registry import model_spec
 
 log = structlog.get_logger()
 
 
-def vote(teacher: OnnxProposer, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+def vote(teacher: LearnedProposer, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
     """The mean matte of two views (S, S) float32 in [0, 1], and their soft IoU."""
     seen = teacher.probabilities(image)
     mirrored = teacher.probabilities(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
@@ -35,7 +36,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("../shared/models/u2netp.onnx"))
     parser.add_argument("--out", type=Path, default=Path(".training/votes/u2netp"))
     args = parser.parse_args()
-    teacher = OnnxProposer(model_spec(args.model), args.weights)
+    spec = model_spec(args.model)
+    teacher = LearnedProposer(spec, OnnxModel(spec, args.weights))
     args.out.mkdir(parents=True, exist_ok=True)
     photos = sorted(args.photos.glob("*.jpg"))
     for count, photo in enumerate(photos, 1):

@@ -1,0 +1,42 @@
+"""A proposer that steps in when another's model cannot be reached, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
+from services.segmenter.proposal import Proposal, Proposer, Roi, SegmentationWarning
+
+log = structlog.get_logger()
+
+
+class FallbackProposer:
+    """The first proposer's answer; where its model cannot be reached, the second's, warning MODEL_FALLBACK_LOCAL.
+
+    Args:
+        first: asked for every photo; its model runs elsewhere.
+        second: the same model in this process.
+    """
+
+    def __init__(self, first: Proposer, second: Proposer) -> None:
+        self._first = first
+        self._second = second
+
+    @property
+    def name(self) -> str:
+        return self._first.name
+
+    def propose(self, image: NDArray[np.uint8], roi: Roi | None = None) -> Proposal:
+        try:
+            return self._first.propose(image, roi)
+        except (ModelUnavailableError, ModelDeadlineError) as error:
+            log.warning("model fallback", model=self.name, to="local", reason=type(error).__name__, error=str(error))
+            reason = "could not be reached" if isinstance(error, ModelUnavailableError) else "did not answer in time"
+            warning = SegmentationWarning(
+                "MODEL_FALLBACK_LOCAL", f"the model server {reason}; {self.name} ran inside the segmenter instead"
+            )
+            return replace(self._second.propose(image, roi), warnings=(warning,))
