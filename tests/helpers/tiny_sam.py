@@ -82,7 +82,9 @@ class ColorDecoder:
         x, y = (inputs["point_coords"][0] / GRID_STRIDE_PX).astype(int).T
         at_points = colors[y, x]
         near, far = (
-            np.min([np.linalg.norm(colors - color, axis=2) for color in at_points[labels == label]], axis=0)
+            np.min(
+                [np.linalg.norm(colors - color, axis=2) for color in at_points[labels == label]], axis=0, initial=1.0
+            )
             for label in (1, 0)
         )
         inside = np.zeros(colors.shape[:2], bool)
