@@ -46,7 +46,7 @@ class OnnxModel:
                 "fetch the right file or correct the digest"
             )
         self.is_published = self.weights_sha256 == spec.sha256
-        self._session = _session(spec, weights, threads, providers)
+        self._session = open_session(spec.name, weights, threads, providers)
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
@@ -65,11 +65,16 @@ def _digest(spec: ModelSpec, weights: Path) -> str:
         ) from error
 
 
-def _session(spec: ModelSpec, weights: Path, threads: int, providers: Sequence[str]) -> ort.InferenceSession:
+def open_session(name: str, weights: Path, threads: int, providers: Sequence[str]) -> ort.InferenceSession:
+    """An ONNX file, ready to run and to share among threads; see `OnnxModel` for the arguments.
+
+    Raises:
+        WeightsMismatchError, ProviderUnavailableError: see there; their messages begin with `name`.
+    """
     missing = [provider for provider in providers if provider not in ort.get_available_providers()]
     if missing:
         raise ProviderUnavailableError(
-            f"{spec.name}: this ONNX Runtime has no {', '.join(missing)} (it has "
+            f"{name}: this ONNX Runtime has no {', '.join(missing)} (it has "
             f"{', '.join(ort.get_available_providers())}); install a build that has it or ask for another provider"
         )
     options = ort.SessionOptions()
@@ -84,13 +89,13 @@ def _session(spec: ModelSpec, weights: Path, threads: int, providers: Sequence[s
         session = ort.InferenceSession(str(weights), sess_options=options, providers=list(providers))
     except Exception as error:  # ONNX Runtime raises its own, undocumented family
         raise WeightsMismatchError(
-            f"{spec.name}: {weights} is not a model ONNX Runtime can load ({error}); fetch {spec.weights_file} again"
+            f"{name}: {weights} is not a model ONNX Runtime can load ({error}); fetch {weights.name} again"
         ) from error
     # ONNX Runtime falls back to the CPU by itself when a provider fails to start; that must not go unnoticed.
     unused = [provider for provider in providers if provider not in session.get_providers()]
     if unused:
         raise ProviderUnavailableError(
-            f"{spec.name}: {', '.join(unused)} did not start (in use: {', '.join(session.get_providers())}); "
+            f"{name}: {', '.join(unused)} did not start (in use: {', '.join(session.get_providers())}); "
             "check its driver and libraries, or ask for another provider"
         )
     return session

@@ -21,7 +21,7 @@ import onnx
 import torch
 from torch import nn
 
-from services.segmenter.sam.checkpoints import CHECKPOINTS, CheckpointError, check, sha256_of
+from services.segmenter.sam.checkpoints import PUBLISHED, CheckpointError, check, sha256_of
 from services.segmenter.sam.letterbox import GRID_STRIDE_PX
 from services.segmenter.sam.prompts import BACKGROUND, BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PRODUCT
 from services.segmenter.sam.sam_model import CHECKPOINT_KEY, DECODER_FILE, ENCODER_FILE, OnnxNetwork
@@ -229,7 +229,7 @@ def _save(model: onnx.ModelProto, file: Path, checkpoint_sha256: str, max_protob
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the .pth file, e.g. sam_vit_b_01ec64.pth")
-    parser.add_argument("--model", choices=sorted(CHECKPOINTS), required=True, help="its image encoder")
+    parser.add_argument("--model", choices=sorted(PUBLISHED), required=True, help="its image encoder")
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder for both ONNX files")
     parser.add_argument("--any-checkpoint", action="store_true", help="export a checkpoint that Meta did not publish")
     args = parser.parse_args()

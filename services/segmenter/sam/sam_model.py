@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from services.segmenter.onnx_model import WeightsMismatchError, WeightsMissingError
+from services.segmenter.model import WeightsMismatchError, WeightsMissingError
+from services.segmenter.onnx_model import open_session
 from services.segmenter.sam.letterbox import Letterbox
 from services.segmenter.sam.prompts import Prompt
 
@@ -59,19 +59,7 @@ class OnnxNetwork:
                 f"sam: there is no {file}; export it from a checkpoint with python -m services.segmenter.sam.export, "
                 "or leave sam out of the proposers"
             )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # The arena keeps the largest run's memory for ever, which is gigabytes for the encoder.
-        options.enable_cpu_mem_arena = False
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(str(file), sess_options=options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises its own, undocumented family
-            raise WeightsMismatchError(
-                f"sam: {file} is not a model ONNX Runtime can load ({error}); export it again"
-            ) from error
+        self._session = open_session("sam", file, threads, ("CPUExecutionProvider",))
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ if missing := [name for name in ("torch", "segment_anything", "torchvision") if 
 
 import torch
 
-from services.segmenter.onnx_model import WeightsMismatchError
+from services.segmenter.model import WeightsMismatchError
 from services.segmenter.sam import export as export_module
 from services.segmenter.sam.export import ExportError, compare, export, main
 from services.segmenter.sam.prompts import Prompt, make_prompts

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.segmenter.onnx_model import WeightsMismatchError, WeightsMissingError
+from services.segmenter.model import WeightsMismatchError, WeightsMissingError
 from services.segmenter.sam.prompts import make_prompts
 from services.segmenter.sam.sam_model import DECODER_FILE, ENCODER_FILE, OnnxNetwork, SamModel
 from tests.helpers.composites import solid
