@@ -7,6 +7,7 @@ from pathlib import Path
 
 from packshot.cli.console import stderr
 from packshot.cli.failures import CommandError
+from packshot.cli.installed import needing_services
 from packshot.client import PackshotClient
 
 
@@ -47,15 +48,9 @@ class Connection:
 
     @contextmanager
     def _local_stack(self) -> Iterator[str]:
-        try:
+        cure = "Install them with pip install 'packshot[all]', or name a gateway with --server HOST:PORT."
+        with needing_services("working without a server", cure=cure):
             from packshot.cli.local import LocalStack, StartError
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("services."):
-                raise  # part of ours is missing: nothing a person at the terminal can install
-            raise CommandError(
-                f"working without a server needs the services, and {error.name} is not installed",
-                cure="Install them with pip install 'packshot[all]', or name a gateway with --server HOST:PORT.",
-            ) from error
         proposers = ("classical", *self.models) if self.models else None
         with ExitStack() as running:
             with stderr().status("Starting Packshot …"):

@@ -1,6 +1,7 @@
 """The four services in this process, over unix sockets in a private folder: no ports, same code path.
 
-The one module of `packshot` that imports the services; it needs `pip install 'packshot[all]'`.
+The one module of `packshot` that imports the services, also for the models' catalogue; it needs
+`pip install 'packshot[all]'`.
 """
 
 import asyncio
@@ -19,11 +20,30 @@ from services.compositor.settings import CompositorSettings
 from services.gateway import server as gateway
 from services.gateway.settings import GatewaySettings
 from services.segmenter import server as segmenter
+from services.segmenter.fetch import FetchError, fetch, kept_bytes
+from services.segmenter.model_files import Presence, Verdict, presence, verify, weights_path
+from services.segmenter.registry import CATALOGUE, Checkpoint, ModelSpec, UnknownModelError, published
 from services.segmenter.settings import SegmenterSettings
 from services.validator import server as validator
 from services.validator.settings import ValidatorSettings
 
-__all__ = ["LocalStack", "StartError"]
+__all__ = [
+    "CATALOGUE",
+    "Checkpoint",
+    "FetchError",
+    "LocalStack",
+    "ModelSpec",
+    "Presence",
+    "StartError",
+    "UnknownModelError",
+    "Verdict",
+    "fetch",
+    "kept_bytes",
+    "presence",
+    "published",
+    "verify",
+    "weights_path",
+]
 
 
 class LocalStack:

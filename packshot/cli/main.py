@@ -11,6 +11,7 @@ from packshot.cli.console import stderr
 from packshot.cli.cutout import cutout
 from packshot.cli.failures import EXIT_FAILURE, EXIT_INTERRUPTED, CommandError, explain, print_problem
 from packshot.cli.fix import fix
+from packshot.cli.models import fetch_models, list_models, verify_models
 from packshot.cli.rules import list_packs, show_pack
 from packshot.cli.serve import serve
 from packshot.errors import PackshotError
@@ -50,6 +51,11 @@ rules = typer.Typer(**_STYLE)
 rules.command("list")(list_packs)
 rules.command("show", no_args_is_help=True)(show_pack)
 app.add_typer(rules, name="rules", help="Show what marketplaces ask for, with dates and sources.")
+models = typer.Typer(**_STYLE)
+models.command("list")(list_models)
+models.command("fetch", no_args_is_help=True)(fetch_models)
+models.command("verify")(verify_models)
+app.add_typer(models, name="models", help="Get learned models that find products in difficult photos.")
 app.command("serve")(serve)
 
 

@@ -2,11 +2,12 @@
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -41,6 +42,15 @@ _STATUSES: Final = {
     RULE_STATUS_FAIL: ("✗", "bold red"),
     RULE_STATUS_WARN: ("!", "yellow"),
     RULE_STATUS_NOT_EVALUATED: ("–", "dim"),
+}
+
+_STATES: Final = {
+    "shipped": "green",
+    "present": "green",
+    "ok": "green",
+    "missing": "dim",
+    "unknown digest": "yellow",
+    "wrong": "bold red",
 }
 
 Outcome = Sequence[Report] | PackshotError
@@ -207,6 +217,25 @@ def value_in_force(rule: Rule, as_of: datetime.date) -> DatedValue | None:
     begun = [value for value in rule.values if value.effective_from <= as_of.isoformat()]
     latest = max(begun, key=lambda value: value.effective_from, default=None)
     return None if latest is None or latest.ended else latest
+
+
+def models_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """A row per learned model, from the entries of `packshot models list --json`."""
+    table = _table()
+    for name in ("Model", "Licence", "Size", "Input", "State"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("Size", "Input") else "left")
+    table.add_column("File", overflow="fold")
+    for row in rows:
+        side = row["input_side_px"]
+        table.add_row(
+            Text(row["name"], "bold"),
+            row["licence"] if row["commercial_use"] else Text(f"{row['licence']} *", "yellow"),
+            decimal(row["size_bytes"]) if row["size_bytes"] is not None else "–",
+            f"{side} × {side}",
+            Text(row["state"], _STATES[row["state"]]),
+            Text(row["file"], "dim"),
+        )
+    return table
 
 
 def _required(rule: Rule, as_of: datetime.date) -> Text:

@@ -9,6 +9,7 @@ from packshot.cli.main import app
 from tests.unit.cli.conftest import Run
 
 COMMANDS = [["fix"], ["cutout"], ["check"], ["rules"], ["rules", "list"], ["rules", "show"], ["serve"]]
+COMMANDS += [["models"], ["models", "list"], ["models", "fetch"], ["models", "verify"]]
 
 
 def test_version() -> None:
@@ -23,7 +24,7 @@ def test_help_of_every_command(command: list[str]) -> None:
         assert "packshot" in result.stdout
 
 
-@pytest.mark.parametrize("command", [["fix"], ["cutout"], ["check"], ["serve"], ["rules", "show"]])
+@pytest.mark.parametrize("command", [["fix"], ["cutout"], ["check"], ["serve"], ["rules", "show"], ["models", "fetch"]])
 def test_help_teaches_by_example(command: list[str]) -> None:
     text = CliRunner().invoke(app, [*command, "--help"]).stdout
     assert "Examples" in text
