@@ -1,4 +1,4 @@
-"""Runs the benchmarks one after the other and writes each table to bench/results/.
+"""Runs the benchmarks one after the other, each of which ends as a table in bench/results/.
 
     python -m bench [NAME …]
 
@@ -10,15 +10,22 @@ import sys
 from pathlib import Path
 
 SHARED = Path("../shared")
+MODELS = ("--models-dir", f"{SHARED}/models")
 DEV = ("--photos", f"{SHARED}/bench/dev/images", "--masks", f"{SHARED}/bench/dev/masks")
-U2NETP = SHARED / "models" / "u2netp.onnx"
+PLAIN = ("--photos", "out/plain/images", "--masks", "out/plain/masks")
+LOW_CONTRAST = ("--photos", "out/plain/low_contrast/images", "--masks", "out/plain/low_contrast/masks")
+PEERS = ("--peer-weights", f"{SHARED}/models")
+U2NETP = ("--proposers", "classical,u2netp", *MODELS)
 RESULTS = Path(__file__).resolve().parent / "results"
 
 BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "quality-classical": ("bench.quality", *DEV),
-    "quality-u2netp": ("bench.quality", *DEV, "--weights", str(U2NETP)),
-    "speed-classical": ("bench.speed",),
-    "speed-u2netp": ("bench.speed", "--weights", str(U2NETP)),
+    "quality-dev": ("bench.quality", *DEV, *PEERS, "--name", "dev"),
+    "quality-dev-u2netp": ("bench.quality", *DEV, *U2NETP, "--peers", "", "--name", "dev-u2netp"),
+    "plain": ("bench.plain", "--cutouts", f"{SHARED}/train", "--out", "out/plain"),
+    "quality-plain": ("bench.quality", *PLAIN, *PEERS, "--name", "plain"),
+    "quality-low-contrast": ("bench.quality", *LOW_CONTRAST, *PEERS, "--name", "low-contrast"),
+    "speed": ("bench.speed",),
+    "speed-u2netp": ("bench.speed", *U2NETP),
     "overhead": ("bench.overhead",),
     "load": ("bench.load",),
     "awkward": ("bench.awkward", "--dir", f"{SHARED}/awkward", "--served"),
@@ -41,7 +48,8 @@ def main() -> int:
         print(f"{name}: {' '.join(command)}", file=sys.stderr, flush=True)
         ran = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, check=False)
         failed += ran.returncode != 0
-        (RESULTS / f"{name}.md").write_text(f"`python -m {' '.join(command)}`\n\n{ran.stdout}")
+        if ran.stdout:  # bench.quality writes its table itself
+            (RESULTS / f"{name}.md").write_text(f"`python -m {' '.join(command)}`\n\n{ran.stdout}")
     return 1 if failed else 0
 
 

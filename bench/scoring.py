@@ -98,7 +98,7 @@ def weighted_f(matte: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> 
     if not truth.any():
         return 0.0 if matte.any() else 1.0
     error = np.abs(matte - truth, dtype=np.float64)
-    distance, row, col = _nearest_inside(truth)
+    distance, row, col = nearest_inside(truth)
     dependent = np.where(truth, error, error[row, col])
     kernel = cv2.getGaussianKernel(_ERROR_BLUR_PX, _ERROR_BLUR_SIGMA_PX)
     # The published code's imfilter sees zeros beyond the frame.
@@ -120,14 +120,14 @@ def s_measure(matte: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> f
     Half of it asks whether product and background are each even and unlike the other, half whether the four parts
     around the product's centroid look alike. An empty truth scores 1 - mean(matte), a full one mean(matte).
     """
-    matte = matte.astype(np.float64)
+    exact = matte.astype(np.float64)
     share = float(truth.mean())
     if share == 0.0:
-        return 1.0 - float(matte.mean())
+        return 1.0 - float(exact.mean())
     if share == 1.0:
-        return float(matte.mean())
-    by_object = share * _evenness(matte[truth]) + (1.0 - share) * _evenness(1.0 - matte[~truth])
-    return max(0.0, 0.5 * by_object + 0.5 * _alike_by_parts(matte, truth))
+        return float(exact.mean())
+    by_object = share * _evenness(exact[truth]) + (1.0 - share) * _evenness(1.0 - exact[~truth])
+    return max(0.0, 0.5 * by_object + 0.5 * _alike_by_parts(exact, truth))
 
 
 def _evenness(values: npt.NDArray[np.float64]) -> float:
@@ -163,7 +163,7 @@ def _similarity(matte: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) 
     return 1.0 if spread == 0.0 else 0.0
 
 
-def _nearest_inside(
+def nearest_inside(
     mask: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """For each pixel the distance in px to the nearest inside one, and that one's row and column.

@@ -1,6 +1,6 @@
 """One photo end to end, embedded and warm: time and peak memory.
 
-python -m bench.speed --side 2048 --weights ../shared/models/u2netp.onnx
+python -m bench.speed --side 2048 --proposers classical,u2netp --models-dir ../shared/models
 """
 
 import argparse
@@ -12,21 +12,22 @@ from pathlib import Path
 from bench.photos import square_photo
 from packshot.cli.local import LocalStack
 from packshot.client import PackshotClient
+from services.segmenter.settings import SegmenterSettings
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=2048, help="side of the square photo in px")
-    parser.add_argument("--weights", type=Path, help="u2netp.onnx; without it only the classical proposal runs")
+    parser.add_argument("--proposers", help='e.g. "classical,u2netp"; without it those of the default install')
+    parser.add_argument("--models-dir", type=Path, help="folder with the proposers' weights")
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--photo", default="mug.jpg", help="one of examples/")
     arguments = parser.parse_args()
 
     photo = square_photo(arguments.side, arguments.photo)
-    proposers = ("classical", "u2netp") if arguments.weights else ("classical",)
-    models_dir = arguments.weights.parent if arguments.weights else None
+    proposers = tuple(arguments.proposers.split(",")) if arguments.proposers else SegmenterSettings().proposers
     seconds, stages = [], []
-    with LocalStack(proposers, models_dir) as stack, PackshotClient(stack.address) as client:
+    with LocalStack(proposers, arguments.models_dir) as stack, PackshotClient(stack.address) as client:
         for run in range(arguments.runs + 2):
             started = time.perf_counter()
             answer = client.process(photo)
