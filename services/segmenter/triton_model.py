@@ -140,16 +140,15 @@ class TritonModel:
             log.info("model run", model=self.name, backend="triton", outcome=outcome, duration_ms=duration_ms)
 
     async def check(self) -> _Served:
-        """See that the server is ready and serves this model as the registry describes it. For the event loop.
+        """See that the model is ready on the server, and is as the registry describes it. For the event loop.
 
         Raises:
-            ModelUnavailableError: the server does not answer, is not ready, or does not serve the model now.
+            ModelUnavailableError: the server does not answer, or does not serve the model now.
             ModelDeadlineError: it did not answer in time.
             WeightsMismatchError: it serves another model by this name, or other weights.
         """
         client, timeout_s = self._client, self._timeout_s
-        if not await self._ask(client.is_server_ready(client_timeout=timeout_s)):
-            raise ModelUnavailableError(f"{self.name}: Triton is not ready; see its log")
+        # Not whether the server is ready: to Triton that means that every model is, also those of other people.
         if not await self._ask(client.is_model_ready(self.name, client_timeout=timeout_s)):
             raise ModelUnavailableError(
                 f"{self.name}: Triton does not serve this model now; see its log, and add the model to its repository "

@@ -9,18 +9,20 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def save_red_model(path: Path, side_px: int, *, gain: float, offset: float, channels: int = 1) -> Path:
+def save_red_model(
+    path: Path, side_px: int, *, gain: float, offset: float, channels: int = 1, batch: int | str = 1
+) -> Path:
     """Write a model from (1, 3, S, S) to (1, channels, S, S): every output channel is `gain` · red + `offset`.
 
-    Red is meant as the model gets it, after normalisation.
+    Red is meant as the model gets it, after normalisation. A name for `batch` leaves the batch open.
     """
     weight = np.zeros((channels, 3, 1, 1), np.float32)
     weight[:, 0] = gain
     graph = helper.make_graph(
         [helper.make_node("Conv", ["image", "weight", "bias"], ["matte"])],
         "red",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, side_px, side_px])],
-        [helper.make_tensor_value_info("matte", TensorProto.FLOAT, [1, channels, side_px, side_px])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, side_px, side_px])],
+        [helper.make_tensor_value_info("matte", TensorProto.FLOAT, [batch, channels, side_px, side_px])],
         [
             numpy_helper.from_array(weight, "weight"),
             numpy_helper.from_array(np.full(channels, offset, np.float32), "bias"),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,32 @@ class TestStart:
             except grpc.aio.AioRpcError:
                 names = []
         assert (NAME in names) is found
+
+
+class TestHealth:
+    async def test_a_service_is_ready_only_while_what_it_needs_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("services.common.server._HEALTH_PERIOD_S", 0.02)
+        model_server_is_up = False
+
+        async def healthy() -> bool:
+            return model_server_is_up
+
+        settings = TinySettings()
+        server = Server(replace(create(settings), healthy=healthy), settings)
+        await server.start()
+        async with grpc.aio.insecure_channel(server.address) as channel:
+
+            async def becomes(status: int) -> None:
+                async with asyncio.timeout(30):
+                    while (await health(channel).Check(health_pb2.HealthCheckRequest())).status != status:
+                        await asyncio.sleep(0.01)
+
+            assert (await health(channel).Check(health_pb2.HealthCheckRequest(service=NAME))).status == NOT_SERVING
+            model_server_is_up = True
+            await becomes(SERVING)
+            model_server_is_up = False
+            await becomes(NOT_SERVING)
+        await server.stop()
 
 
 class TestLimits:

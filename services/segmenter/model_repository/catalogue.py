@@ -1,0 +1,34 @@
+"""What can be put behind Triton: one row for each model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.segmenter.registry import MODELS
+from services.segmenter.sam.sam_model import DECODER_FILE, ENCODER_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """Attributes:
+    name: what the server calls it.
+    weights_file: its ONNX file in the folder of the models' weights; inputs, shapes and types are read from it.
+    side_px: the value of the input's open spatial dimensions, where it has any; 0 leaves them open.
+    outputs: names of the outputs that are served; empty means the first one.
+    """
+
+    name: str
+    weights_file: str
+    side_px: int = 0
+    outputs: tuple[str, ...] = ()
+
+
+SERVED: dict[str, ServedModel] = {
+    row.name: row
+    for row in (
+        *(ServedModel(spec.name, spec.weights_file, spec.input_side_px) for spec in MODELS.values()),
+        ServedModel("sam-encoder", ENCODER_FILE),
+        ServedModel("sam-decoder", DECODER_FILE, outputs=("low_res_logits", "iou_predictions")),
+    )
+}
+"""By name. The contract of SAM's halves stands in `services/segmenter/sam/sam_model.py`."""

@@ -1,0 +1,38 @@
+"""One Triton server for all tests of this folder; a test that stops it starts it again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.segmenter.model_repository.catalogue import ServedModel
+from services.segmenter.model_repository.config import Options
+from services.segmenter.model_repository.writer import write_model
+from tests.helpers.tiny_onnx import save_red_model
+from tests.helpers.triton_server import TritonServer
+
+SIDE_PX = 64
+DARKNESS = {"gain": -1.0, "offset": 1.0}
+"""Probability 1 for black, 0 for white, as far as the model's normalisation leaves them so."""
+
+
+@pytest.fixture(scope="session")
+def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of three models: "batches" and "single", both of 64 px, and one that passes for u2netp."""
+    folder = tmp_path_factory.mktemp("weights")
+    save_red_model(folder / "batches.onnx", SIDE_PX, **DARKNESS, batch="batch")
+    save_red_model(folder / "single.onnx", SIDE_PX, **DARKNESS)
+    # Normalised as u2netp wants it, black is -2.1 and white 2.2.
+    save_red_model(folder / "u2netp.onnx", 320, gain=-0.23, offset=0.51, batch="batch")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def triton_server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    repository = tmp_path_factory.mktemp("triton") / "repository"
+    server = TritonServer(repository)
+    for file in sorted(weights_dir.glob("*.onnx")):
+        write_model(ServedModel(file.stem, file.name), file, repository, Options("python", threads=1))
+    server.start()
+    yield server
+    server.stop()
