@@ -1,0 +1,96 @@
+"""The trained network as ONNX: `python -m services.segmenter.training.export`.
+
+Input "image" float32 (N, 3, S, S) in [-1, 1]; output "matte" float32 (N, 1, S, S) in [0, 1]. Weights are stored as
+half floats and widened when a session loads them: half the bytes, the same arithmetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import structlog
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from services.segmenter.training.network import Network
+
+_OPSET = 17
+_WORTH_NARROWING = 512  # values; smaller ones are scales and shapes
+
+log = structlog.get_logger()
+
+
+class _Shipped(nn.Module):
+    """The network with its finest output as probabilities, and nothing else."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        finest: Tensor = self.network(image)[0]
+        return finest.sigmoid()
+
+
+def export(network: Network, side: int, target: Path) -> float:
+    """Write the model; returns the largest difference to the network's own output on a random input."""
+    shipped = _Shipped(network).eval()
+    example = torch.rand(2, 3, side, side) * 2 - 1
+    with tempfile.TemporaryDirectory() as folder:
+        full = Path(folder) / "full.onnx"
+        torch.onnx.export(
+            shipped,
+            (example,),
+            str(full),
+            input_names=["image"],
+            output_names=["matte"],
+            dynamic_axes={"image": {0: "n"}, "matte": {0: "n"}},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+        model = onnx.load(str(full))
+    _narrow(model)
+    onnx.checker.check_model(model)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(target))
+    with torch.inference_mode():
+        expected = shipped(example).numpy()
+    session = ort.InferenceSession(str(target), providers=["CPUExecutionProvider"])
+    seen = np.asarray(session.run(["matte"], {"image": example.numpy()})[0])
+    return float(np.abs(seen - expected).max())
+
+
+def _narrow(model: onnx.ModelProto) -> None:
+    """Large weights become half floats with a Cast behind each, which ONNX Runtime folds away when it loads."""
+    casts = []
+    for weights in model.graph.initializer:
+        if weights.data_type != onnx.TensorProto.FLOAT or np.prod(weights.dims) < _WORTH_NARROWING:
+            continue
+        half = f"{weights.name}.half"
+        values = numpy_helper.to_array(weights).astype(np.float16)
+        casts.append(onnx.helper.make_node("Cast", [half], [weights.name], to=onnx.TensorProto.FLOAT))
+        weights.CopyFrom(numpy_helper.from_array(values, half))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, default=Path(".training/run/checkpoint.pt"))
+    parser.add_argument("--side", type=int, default=320, help="pixels of the square input")
+    parser.add_argument("--out", type=Path, default=Path("services/segmenter/weights/packshot.onnx"))
+    args = parser.parse_args()
+    network = Network()
+    network.load_state_dict(torch.load(args.checkpoint, map_location="cpu", weights_only=True)["average"])
+    difference = export(network, args.side, args.out)
+    log.info("exported", file=str(args.out), bytes=args.out.stat().st_size, largest_difference=difference)
+
+
+if __name__ == "__main__":
+    main()
