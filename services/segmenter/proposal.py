@@ -44,3 +44,17 @@ class Proposer(Protocol):
         `roi`, in the image's pixels, bounds the product: everything outside is background.
         """
         ...
+
+
+class Refiner(Protocol):
+    """Proposes too, but starts from what the proposers made together; thread-safe."""
+
+    @property
+    def name(self) -> str: ...
+
+    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+        """Propose a matte for an image (H, W, 3) uint8 RGB.
+
+        `prior` says what the product is; `roi`, in the image's pixels, bounds it.
+        """
+        ...

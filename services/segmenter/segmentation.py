@@ -14,7 +14,7 @@ from services.segmenter.edges import sharpen_to
 from services.segmenter.fusion import fuse
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
 from services.segmenter.pieces import Piece, find_pieces, touches_frame
-from services.segmenter.proposal import Proposal, Proposer, Roi, SegmentationWarning
+from services.segmenter.proposal import Proposal, Proposer, Refiner, Roi, SegmentationWarning
 from services.segmenter.traits import Trait, find_traits
 
 _DESCRIPTION_SIDE_PX = 192
@@ -67,6 +67,7 @@ def segment(
     alpha: NDArray[np.float32] | None = None,
     roi: Roi | None = None,
     proposers: Sequence[Proposer],
+    refiner: Refiner | None = None,
 ) -> Segmentation:
     """Find the product.
 
@@ -75,6 +76,7 @@ def segment(
         alpha: the photo's own matte, float32 (H, W) in [0, 1]; used instead of the proposers.
         roi: region of interest (top, left, bottom, right), half-open pixels; everything outside is background.
         proposers: at least one, unless alpha is given.
+        refiner: gets what the proposers agreed on, and is fused with them.
 
     Raises:
         RoiError: when the region is empty or not inside the image.
@@ -95,6 +97,9 @@ def segment(
     else:
         proposals = _proposals(image, roi, proposers)
         fused = fuse(proposals, background)
+        if refiner is not None:
+            proposals.append(refiner.refine(image, Proposal("fused", fused.matte, fused.agreement), roi))
+            fused = fuse(proposals, background)
         matte = clear_outside(sharpen_to(image, fused.matte), roi)
         agreement = fused.agreement
         scores = tuple(

@@ -13,7 +13,7 @@ from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, PhotoWarning, decode_photo, encode_matte
 from services.segmenter.background import BackgroundKind
 from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
-from services.segmenter.proposal import Proposer, SegmentationWarning
+from services.segmenter.proposal import Proposer, Refiner, SegmentationWarning
 from services.segmenter.segmentation import Segmentation, segment
 from services.segmenter.softness import soft_share
 from services.segmenter.traits import Trait
@@ -36,11 +36,14 @@ _RETRY_AFTER_S: Final = 1.0
 
 
 class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
-    """SegmenterService over the proposers."""
+    """SegmenterService over the proposers and what refines their answer."""
 
-    def __init__(self, proposers: Sequence[Proposer], executor: BoundedExecutor) -> None:
+    def __init__(
+        self, proposers: Sequence[Proposer], executor: BoundedExecutor, refiner: Refiner | None = None
+    ) -> None:
         self._proposers = proposers
         self._executor = executor
+        self._refiner = refiner
 
     async def SegmentImage(
         self, request: SegmentImageRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -56,7 +59,9 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
         if request.HasField("region_of_interest"):
             roi = _region(request.region_of_interest, photo.image.shape[:2])
         try:
-            segmentation = segment(photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers)
+            segmentation = segment(
+                photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers, refiner=self._refiner
+            )
         except ModelUnavailableError as error:
             code = grpc.StatusCode.UNAVAILABLE
             raise ServiceError(code, "MODEL_UNAVAILABLE", str(error), retry_after_s=_RETRY_AFTER_S) from error

@@ -119,3 +119,30 @@ def test_proposals_that_disagree_are_reported() -> None:
 def test_tiny_photos_work(size: tuple[int, int]) -> None:
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
     assert classical(image).matte.shape == size
+
+
+class Knowing:
+    """A refiner that knows the truth, and remembers what it was given."""
+
+    name = "sam"
+
+    def __init__(self, matte: Matte) -> None:
+        self._matte = matte
+        self.prior: Proposal | None = None
+
+    def refine(self, image: Image, prior: Proposal, roi: Roi | None = None) -> Proposal:
+        self.prior = prior
+        return Proposal(self.name, self._matte, 0.99)
+
+
+def test_a_refiner_gets_what_the_proposers_made_and_is_fused_with_them() -> None:
+    scene = scenes.photograph(scenes.DISC, scenes.room())
+    left = np.where(np.arange(scene.matte.shape[1]) < 250, scene.matte, np.float32(0))
+    refiner = Knowing(scene.matte)
+    found = segment(scene.photo, proposers=[Painter("half", left)], refiner=refiner)
+    assert refiner.prior is not None
+    assert np.array_equal(refiner.prior.matte, left)
+    assert [score.name for score in found.proposals] == ["half", "sam"]
+    assert found.proposals[1].weight > 0.5
+    assert found.agreement == pytest.approx(0.5, abs=0.05)
+    assert score_matte(found.matte, scene.matte).iou >= 0.97
