@@ -14,6 +14,7 @@ from services.segmenter.classical import ClassicalProposer
 from services.segmenter.fallback import FallbackProposer
 from services.segmenter.learned import LearnedProposer
 from services.segmenter.model import ModelError
+from services.segmenter.model_files import weights_path
 from services.segmenter.onnx_model import OnnxModel
 from services.segmenter.proposal import Proposer
 from services.segmenter.registry import MODELS, ModelSpec
@@ -77,7 +78,7 @@ def _spec(name: str) -> ModelSpec:
 
 
 def _local(spec: ModelSpec, settings: SegmenterSettings) -> OnnxModel:
-    weights = settings.models_dir / spec.weights_file
+    weights = weights_path(spec, settings.models_dir)
     try:
         return OnnxModel(spec, weights, sha256=settings.weights_sha256.get(spec.name), threads=settings.onnx_threads)
     except ModelError as error:

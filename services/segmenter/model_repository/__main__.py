@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in names:
         model = SERVED[name]
         try:
-            signature = write_model(model, given.models_dir / model.weights_file, given.out, options)
+            signature = write_model(model, model.weights(given.models_dir), given.out, options)
         except ModelError as error:
             print(f"{error} (the folder is --models-dir)", file=sys.stderr)  # noqa: T201
             return 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from services.segmenter.model_files import weights_path
 from services.segmenter.registry import MODELS
 from services.segmenter.sam.sam_model import DECODER_FILE, ENCODER_FILE
 
@@ -12,7 +14,7 @@ from services.segmenter.sam.sam_model import DECODER_FILE, ENCODER_FILE
 class ServedModel:
     """Attributes:
     name: what the server calls it.
-    weights_file: its ONNX file in the folder of the models' weights; inputs, shapes and types are read from it.
+    weights_file: its ONNX file; inputs, shapes and types are read from it.
     side_px: the value of the input's open spatial dimensions, where it has any; 0 leaves them open.
     outputs: names of the outputs that are served; empty means the first one.
     """
@@ -21,6 +23,11 @@ class ServedModel:
     weights_file: str
     side_px: int = 0
     outputs: tuple[str, ...] = ()
+
+    def weights(self, models_dir: Path) -> Path:
+        """Where its file lies: beside the code when it ships with it, in the folder given otherwise."""
+        spec = MODELS.get(self.name)
+        return models_dir / self.weights_file if spec is None else weights_path(spec, models_dir)
 
 
 SERVED: dict[str, ServedModel] = {

@@ -24,6 +24,8 @@ class TritonPythonModel:
         options = ort.SessionOptions()
         options.intra_op_num_threads = int(config["parameters"]["intra_op_thread_count"]["string_value"])
         options.inter_op_num_threads = 1
+        # The arena keeps the largest batch's memory for ever.
+        options.enable_cpu_mem_arena = False
         # Threads that spin while they wait take the cores from other instances.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = Path(args["model_repository"]) / args["model_version"] / "model.onnx"

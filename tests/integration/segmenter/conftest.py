@@ -9,7 +9,7 @@ from services.segmenter.model_repository.catalogue import ServedModel
 from services.segmenter.model_repository.config import Options
 from services.segmenter.model_repository.writer import write_model
 from tests.helpers.tiny_onnx import save_red_model
-from tests.helpers.triton_server import TritonServer
+from tools.triton_server import TRITONSERVER, TritonServer
 
 SIDE_PX = 64
 DARKNESS = {"gain": -1.0, "offset": 1.0}
@@ -29,6 +29,8 @@ def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def triton_server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    if not TRITONSERVER.exists():
+        pytest.skip("there is no Triton server: run `make triton`")
     repository = tmp_path_factory.mktemp("triton") / "repository"
     server = TritonServer(repository)
     for file in sorted(weights_dir.glob("*.onnx")):

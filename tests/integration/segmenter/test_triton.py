@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -30,9 +31,9 @@ from services.segmenter.triton_model import Triton
 from tests.helpers.composites import compose, disc, draw_matte, solid
 from tests.helpers.gateway import failure
 from tests.helpers.product_photos import mug_jpeg
-from tests.helpers.triton_server import TritonServer
 from tests.integration.segmenter.conftest import SIDE_PX
 from tools.stack import free_port
+from tools.triton_server import TritonServer
 
 BATCHES = ModelSpec("batches", SIDE_PX, Scaling.BYTE, (0.0,) * 3, (1.0,) * 3, Activation.NONE, "batches.onnx", None)
 SINGLE = replace(BATCHES, name="single", weights_file="single.onnx")
@@ -222,8 +223,10 @@ def stopped(server: TritonServer) -> Iterator[None]:
 
 @contextmanager
 def frozen(server: TritonServer) -> Iterator[None]:
-    server.freeze()
+    """It keeps its connections and answers nothing."""
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        server.thaw()
+        server.process.send_signal(signal.SIGCONT)

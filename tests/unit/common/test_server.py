@@ -88,7 +88,7 @@ class TestHealth:
 
             async def becomes(status: int) -> None:
                 async with asyncio.timeout(30):
-                    while (await health(channel).Check(health_pb2.HealthCheckRequest())).status != status:
+                    while (await health(channel).Check(health_pb2.HealthCheckRequest())).status != status:  # noqa: ASYNC110
                         await asyncio.sleep(0.01)
 
             assert (await health(channel).Check(health_pb2.HealthCheckRequest(service=NAME))).status == NOT_SERVING

@@ -1,30 +1,33 @@
 """A real Triton server with the python backend, as tools/triton.sh sets it up; it uses one free port."""
 
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from tools.stack import free_port
 
-TRITONSERVER = Path(__file__).parents[2] / ".venv-triton" / "bin" / "tritonserver"
+TRITONSERVER = Path(__file__).parents[1] / ".venv-triton" / "bin" / "tritonserver"
+_START_TIMEOUT_S = 110.0  # models run once before it answers, and the machine may be busy
 
 
 class TritonServer:
     """One tritonserver process over a model repository; it keeps its port, and loads and unloads models when told."""
 
     def __init__(self, repository: Path) -> None:
-        if not TRITONSERVER.exists():
-            pytest.skip("there is no Triton server: run `make triton`")
         self._repository = repository
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.url = f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
+        """Returns when every model is loaded and warm.
+
+        Raises:
+            RuntimeError: there is no tritonserver, or it does not come up; its log is in the message.
+        """
+        if not TRITONSERVER.exists():
+            raise RuntimeError(f"there is no {TRITONSERVER}: run `make triton`")
         command = [
             str(TRITONSERVER),
             f"--model-repository={self._repository}",
@@ -37,29 +40,18 @@ class TritonServer:
         ]
         log = self._repository.with_suffix(".log")
         with log.open("ab") as file:
-            self._process = subprocess.Popen(command, stdout=file, stderr=file)
-        self._wait_until_it_listens(self._process, log)
+            self.process = subprocess.Popen(command, stdout=file, stderr=file)
+        self._wait_until_it_listens(self.process, log)
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(60)
-            self._process = None
-
-    def freeze(self) -> None:
-        """It keeps its connections and answers nothing."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None, "start it first"
-        self._process.send_signal(number)
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(60)
+            self.process = None
 
     def _wait_until_it_listens(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         """Triton opens its port when all models are loaded and warm."""
-        give_up_at = time.monotonic() + 60
+        give_up_at = time.monotonic() + _START_TIMEOUT_S
         while process.poll() is None and time.monotonic() < give_up_at:
             try:
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
@@ -67,4 +59,5 @@ class TritonServer:
                 time.sleep(0.05)
             else:
                 return
+        self.stop()
         raise RuntimeError(f"tritonserver does not answer:\n{log.read_text()}")
