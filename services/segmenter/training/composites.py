@@ -51,18 +51,26 @@ class _Pool:
 
 
 class SampleMaker:
-    """Draws samples; the same generator state gives the same sample."""
+    """Draws samples; the same generator state gives the same sample.
+
+    Raises:
+        ValueError: the pack holds no photos, no grounds, or no cutouts that lie wholly in their frame.
+    """
 
     def __init__(self, pack: Pack, side: int) -> None:
         self._side = side
         self._grounds = pack.grounds
-        self._true = _Pool([photo for photo in pack.photos if not photo.is_vote])
-        self._voted = _Pool([photo for photo in pack.photos if photo.is_vote]) or self._true
+        true = _Pool([photo for photo in pack.photos if not photo.is_vote])
+        voted = _Pool([photo for photo in pack.photos if photo.is_vote])
+        self._true, self._voted = true or voted, voted or true
         self._photos = _Pool(pack.photos)
         self._drawn = _Pool([cutout for cutout in pack.cutouts if cutout.name.startswith("emoji")])
         self._others = [cutout for cutout in pack.cutouts if not cutout.name.startswith("emoji")]
         self._cutouts = _Pool(self._others)
         self._whole = _Pool([cutout for cutout in self._others if not cutout.touches])
+        for kind, pool in (("photos", pack.photos), ("grounds", pack.grounds), ("whole cutouts", self._whole)):
+            if not pool:
+                raise ValueError(f"the pack holds no {kind}; add some to its source and write it again")
 
     def draw(self, rng: np.random.Generator) -> Sample:
         if rng.random() < _PHOTO_SHARE:

@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from services.segmenter.training.network import Network
+from services.segmenter.training.train import input_side
 
 _OPSET = 17
 _WORTH_NARROWING = 512  # values; smaller ones are scales and shapes
@@ -26,7 +27,7 @@ _WORTH_NARROWING = 512  # values; smaller ones are scales and shapes
 log = structlog.get_logger()
 
 
-class _Shipped(nn.Module):
+class _Shipped(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
     """The network with its finest output as probabilities, and nothing else."""
 
     def __init__(self, network: Network) -> None:
@@ -83,8 +84,8 @@ def _narrow(model: onnx.ModelProto) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=Path(".training/run/checkpoint.pt"))
-    parser.add_argument("--side", type=int, default=320, help="pixels of the square input")
-    parser.add_argument("--out", type=Path, default=Path("services/segmenter/weights/packshot.onnx"))
+    parser.add_argument("--side", type=input_side, default=320, help="pixels of the square input")
+    parser.add_argument("--out", type=Path, default=Path("services/segmenter/models/packshot.onnx"))
     args = parser.parse_args()
     network = Network()
     network.load_state_dict(torch.load(args.checkpoint, map_location="cpu", weights_only=True)["average"])

@@ -45,10 +45,10 @@ def sweep(rng: np.random.Generator, side: int) -> Image:
 
 def texture(rng: np.random.Generator, side: int, grounds: Sequence[Image]) -> Image:
     """A crop of one surface, turned and zoomed; sometimes a floor in perspective before a wall."""
-    picked = _crop(rng, side, grounds[rng.integers(len(grounds))])
+    picked = _crop(rng, side, grounds[int(rng.integers(len(grounds)))])
     if rng.random() < 0.6:
         return picked
-    wall = sweep(rng, side) if rng.random() < 0.5 else _crop(rng, side, grounds[rng.integers(len(grounds))])
+    wall = sweep(rng, side) if rng.random() < 0.5 else _crop(rng, side, grounds[int(rng.integers(len(grounds)))])
     if rng.random() < 0.5:
         wall = np.asarray(cv2.GaussianBlur(wall, (0, 0), side * rng.uniform(0.005, 0.03)), np.uint8)
     horizon = int(side * rng.uniform(0.2, 0.7))
@@ -66,7 +66,7 @@ def clutter(rng: np.random.Generator, side: int, ground: Image, others: Sequence
     """Things that are not the product: behind it, smaller, cut by the frame or out of focus."""
     scene = ground.copy()
     for _ in range(rng.integers(1, 6)):
-        other = others[rng.integers(len(others))]
+        other = others[int(rng.integers(len(others)))]
         scale = side * rng.uniform(0.12, 0.5) / max(other.image.shape[:2])
         size = (max(2, round(other.image.shape[1] * scale)), max(2, round(other.image.shape[0] * scale)))
         thing = cv2.resize(other.image, size, interpolation=cv2.INTER_AREA)

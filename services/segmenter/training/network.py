@@ -33,7 +33,7 @@ def _convolution(before: int, after: int, side: int = 3, stride: int = 1) -> nn.
     )
 
 
-class _Residual(nn.Module):
+class _Residual(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
     def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
         self.first = _convolution(width, width)
@@ -45,7 +45,7 @@ class _Residual(nn.Module):
         return functional.relu(features + self.second(self.first(features)))
 
 
-class _Attention(nn.Module):
+class _Attention(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
     """A transformer block over all positions, told where they are by a depthwise convolution."""
 
     def __init__(self, width: int) -> None:
@@ -70,7 +70,7 @@ class _Attention(nn.Module):
         return tokens.transpose(1, 2).reshape(batch, width, height, breadth)
 
 
-class _Up(nn.Module):
+class _Up(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
     """Doubles the resolution and takes in the encoder's map of that size."""
 
     def __init__(self, before: int, skip: int, after: int, *, refined: bool) -> None:
@@ -85,7 +85,7 @@ class _Up(nn.Module):
         return features, self.side(features)
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
     """Image (N, 3, S, S) float in [-1, 1] to logits of the product's matte, S a multiple of 32."""
 
     def __init__(self) -> None:

@@ -72,14 +72,13 @@ def read_pack(folder: Path) -> tuple[Pack, Pack]:
     train, held_out = Pack(), Pack()
     for piece in pieces:
         with zipfile.ZipFile(piece) as archive:
-            names = set(archive.namelist())
-            for name in sorted(names):
+            for name in sorted(archive.namelist()):
                 if name.endswith(".jpg"):
-                    _read_one(archive, name, names, held_out if name.startswith("held_out/") else train)
+                    _read_one(archive, name, held_out if name.startswith("held_out/") else train)
     return train, held_out
 
 
-def _read_one(archive: zipfile.ZipFile, name: str, names: set[str], pack: Pack) -> None:
+def _read_one(archive: zipfile.ZipFile, name: str, pack: Pack) -> None:
     image = cv2.cvtColor(_decoded(archive.read(name), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     kind, _, stem = name.removeprefix("held_out/").removesuffix(".jpg").partition("/")
     if kind == "grounds":
@@ -148,8 +147,8 @@ def _cropped(image: Image, matte: Image) -> tuple[Image, Image]:
 
 
 def _write(source: Path, votes: Path, out: Path, grades: set[str]) -> None:
-    with (source / "SOURCES.csv").open(newline="") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file) if row["grade"] in grades}
+    with (source / "SOURCES.csv").open(newline="") as table:
+        rows = {row["file"]: row for row in csv.DictReader(table) if row["grade"] in grades}
     out.mkdir(parents=True, exist_ok=True)
     for piece in out.glob("piece-*.zip"):
         piece.unlink()

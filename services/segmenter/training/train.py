@@ -50,7 +50,7 @@ class State:
     leg_end: int = 0
 
 
-class _Samples(Dataset[tuple[Tensor, Tensor, bool]]):
+class _Samples(Dataset[tuple[Tensor, Tensor, bool]]):  # type: ignore[misc]  # torch is not there when types are checked
     """Sample `first + i` of the endless row that a seed means."""
 
     def __init__(self, maker: SampleMaker, seed: int, first: int, count: int) -> None:
@@ -84,7 +84,7 @@ def _rate(state: State, highest: float) -> float:
     return highest * (_LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
-def _start(checkpoint: Path, device: torch.device, samples: int) -> State:
+def _start(checkpoint: Path, device: torch.device, samples: int, batch: int) -> State:
     network = Network().to(device, memory_format=torch.channels_last)
     state = State(network, copy.deepcopy(network), torch.optim.AdamW(network.parameters(), weight_decay=_WEIGHT_DECAY))
     if checkpoint.exists():
@@ -93,7 +93,7 @@ def _start(checkpoint: Path, device: torch.device, samples: int) -> State:
         state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])
         state.samples, state.leg_start, state.leg_end = saved["samples"], saved["leg_start"], saved["leg_end"]
-    if state.samples >= state.leg_end:
+    if state.leg_end - state.samples < batch:  # less than a step is left of it
         state.network.load_state_dict(state.average.state_dict())
         state.leg_start, state.leg_end = state.samples, state.samples + samples
     return state
@@ -138,7 +138,7 @@ def run_leg(args: argparse.Namespace) -> Scores:
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "checkpoint.pt"
     torch.manual_seed(args.seed)
-    state = _start(checkpoint, device, args.samples)
+    state = _start(checkpoint, device, args.samples, args.batch)
     train, held_out = read_pack(args.pack)
     validation = ValidationSet(held_out, args.side)
     log.info(
@@ -171,7 +171,7 @@ def run_leg(args: argparse.Namespace) -> Scores:
             outputs = state.network(image)
         loss = matte_loss(outputs, target, is_vote.to(device))
         state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
         state.optimizer.step()
         steps = state.samples // args.batch
@@ -197,16 +197,20 @@ def run_leg(args: argparse.Namespace) -> Scores:
     return _validate(state, validation, args, losses, 0.0)
 
 
-def _validate(state: State, validation: ValidationSet, args: argparse.Namespace, losses: list[float], rate: float) -> Scores:
+def _validate(
+    state: State, validation: ValidationSet, args: argparse.Namespace, losses: list[float], rate: float
+) -> Scores:
     scores = validation.score(state.average)
-    row = {"samples": state.samples, "rate": round(rate, 7), "loss": round(float(np.mean(losses[-200:] or [0])), 4)}
+    loss = float(np.mean(losses[-200:] or [0]))
+    row: dict[str, object] = {"samples": state.samples, "rate": round(rate, 7), "loss": round(loss, 4)}
     row |= {name: round(value, 4) for name, value in scores.items()}
     _keep_curve(args.out / "curve.csv", row)
     log.info("validated", **row)
     return scores
 
 
-def _side(text: str) -> int:
+def input_side(text: str) -> int:
+    """Reads the argument --side."""
     side = int(text)
     if side <= 0 or side % SMALLEST_STEP:
         raise argparse.ArgumentTypeError(f"must be a multiple of {SMALLEST_STEP}, not {side}")
@@ -218,7 +222,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, default=Path(".training/pack"), help="folder of the pack's pieces")
     parser.add_argument("--out", type=Path, default=Path(".training/run"), help="folder of checkpoint and curve")
     parser.add_argument("--samples", type=int, default=300_000, help="of a new leg")
-    parser.add_argument("--side", type=_side, default=256, help="pixels of the square input")
+    parser.add_argument("--side", type=input_side, default=256, help="pixels of the square input")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of the leg")
     parser.add_argument("--seed", type=int, default=1)

@@ -21,7 +21,11 @@ Scores = dict[str, float]
 
 
 class ValidationSet:
-    """Scores are mean IoU at 0.5 and, for the photos, the share of them with IoU ≥ 0.9."""
+    """Scores are mean IoU at 0.5 and the share with IoU ≥ 0.9, of the photos and of the composites.
+
+    Raises:
+        ValueError: the pack holds no photo with a true mask, or see SampleMaker.
+    """
 
     def __init__(self, held_out: Pack, side: int) -> None:
         maker = SampleMaker(held_out, side)
@@ -32,6 +36,10 @@ class ValidationSet:
             for image, matte, photo in whole
             if not photo.is_vote
         ]
+        if not self._photos:
+            raise ValueError(
+                "the pack holds no held-out photo with a true mask; add some to its source's photos_masked"
+            )
 
     def score(self, network: Network) -> Scores:
         network.eval()

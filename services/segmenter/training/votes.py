@@ -26,7 +26,7 @@ def vote(teacher: LearnedProposer, image: NDArray[np.uint8]) -> tuple[NDArray[np
     """The mean matte of two views (S, S) float32 in [0, 1], and their soft IoU."""
     seen = teacher.probabilities(image)
     mirrored = teacher.probabilities(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
-    return (seen + mirrored) / 2, soft_iou(seen, mirrored)
+    return np.asarray((seen + mirrored) / 2, np.float32), soft_iou(seen, mirrored)
 
 
 def main() -> None:
