@@ -10,20 +10,29 @@ import sys
 from pathlib import Path
 
 SHARED = Path("../shared")
-MODELS = ("--models-dir", f"{SHARED}/models")
-DEV = ("--photos", f"{SHARED}/bench/dev/images", "--masks", f"{SHARED}/bench/dev/masks")
-PLAIN = ("--photos", "out/plain/images", "--masks", "out/plain/masks")
-LOW_CONTRAST = ("--photos", "out/plain/low_contrast/images", "--masks", "out/plain/low_contrast/masks")
+DEV = (f"{SHARED}/bench/dev/images", f"{SHARED}/bench/dev/masks")
+PLAIN = ("out/plain/images", "out/plain/masks")
+LOW_CONTRAST = ("out/plain/low_contrast/images", "out/plain/low_contrast/masks")
 PEERS = ("--peer-weights", f"{SHARED}/models")
-U2NETP = ("--proposers", "classical,u2netp", *MODELS)
+PACKSHOT = Path("services/segmenter/weights/packshot.onnx")
+U2NETP = ("--proposers", "classical,u2netp", "--models-dir", f"{SHARED}/models")
 RESULTS = Path(__file__).resolve().parent / "results"
 
+
+def quality(name: str, *folders: tuple[str, str]) -> tuple[str, ...]:
+    """bench.quality on folders of photos and of masks."""
+    photos, masks = zip(*folders, strict=True)
+    return ("bench.quality", "--name", name, "--photos", *photos, "--masks", *masks)
+
+
 BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "quality-dev": ("bench.quality", *DEV, *PEERS, "--name", "dev"),
-    "quality-dev-u2netp": ("bench.quality", *DEV, *U2NETP, "--peers", "", "--name", "dev-u2netp"),
+    "quality-dev": (*quality("dev", DEV), *PEERS),
+    "quality-dev-u2netp": (*quality("dev-u2netp", DEV), *U2NETP, "--peers", ""),
     "plain": ("bench.plain", "--cutouts", f"{SHARED}/train", "--out", "out/plain"),
-    "quality-plain": ("bench.quality", *PLAIN, *PEERS, "--name", "plain"),
-    "quality-low-contrast": ("bench.quality", *LOW_CONTRAST, *PEERS, "--name", "low-contrast"),
+    "quality-plain": (*quality("plain", PLAIN), *PEERS),
+    "quality-low-contrast": (*quality("low-contrast", LOW_CONTRAST), *PEERS),
+    "quality-confidence": (*quality("confidence", DEV, PLAIN), "--peers", ""),
+    "model-speed": ("bench.model_speed", f"packshot={PACKSHOT}", f"u2netp={SHARED}/models/u2netp.onnx"),
     "speed": ("bench.speed",),
     "speed-u2netp": ("bench.speed", *U2NETP),
     "overhead": ("bench.overhead",),

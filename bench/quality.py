@@ -68,8 +68,8 @@ class PeerResult:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--masks", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, nargs="+", required=True, help="one folder or several")
+    parser.add_argument("--masks", type=Path, nargs="+", required=True, help="as many, in the same order")
     parser.add_argument("--mask-suffix", default="", help='what follows the photo\'s stem, e.g. "_a"')
     parser.add_argument("--every", type=int, default=1, help="take every n-th photo")
     parser.add_argument("--proposers", help='e.g. "classical,u2netp"; without it those of the default install')
@@ -84,9 +84,15 @@ def main() -> None:
     parser.add_argument("--name", help="keep the table and the ten worst under this name")
     arguments = parser.parse_args()
 
-    pairs = find_pairs(arguments.photos, arguments.masks, arguments.mask_suffix)[:: arguments.every]
-    if not pairs:
-        parser.error(f"no photo of {arguments.photos} has a mask of its stem in {arguments.masks}")
+    if len(arguments.photos) != len(arguments.masks):
+        parser.error(f"{len(arguments.photos)} folders of photos, but {len(arguments.masks)} of masks")
+    pairs = []
+    for photos, masks in zip(arguments.photos, arguments.masks, strict=True):
+        if not (found := find_pairs(photos, masks, arguments.mask_suffix)):
+            parser.error(f"no photo of {photos} has a mask of its stem in {masks}")
+        pairs += found[:: arguments.every]
+    if len({pair.photo.stem for pair in pairs}) < len(pairs):
+        parser.error("two photos have the same name; rename one, or measure their folders apart")
     if unknown := [name for name in arguments.peers.split(",") if name and name not in PEERS]:
         parser.error(f"--peers: there is no {unknown[0]!r}; there are {', '.join(PEERS)}")
     proposers = tuple(arguments.proposers.split(",")) if arguments.proposers else SegmenterSettings().proposers
@@ -100,7 +106,7 @@ def main() -> None:
     if not arguments.name:
         print(table)
         return
-    heading = f"`bench.quality` on {arguments.photos}, {len(pairs)} photos"
+    heading = f"`bench.quality` on {' and '.join(map(str, arguments.photos))}, {len(pairs)} photos"
     (_RESULTS / f"quality-{arguments.name}.md").write_text(f"{heading}\n\n{table}\n")
     _draw_worst(results, Path("out") / f"quality-{arguments.name}.jpg")
 

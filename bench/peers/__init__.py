@@ -49,7 +49,7 @@ def run_peer(peer: Peer, photos: Sequence[Path], out: Path, *, python: str, weig
     try:
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     except FileNotFoundError as error:
-        raise PeerUnavailableError(f"not installed: there is no {python}") from error
+        raise PeerUnavailableError("not installed: --peer-python names no Python") from error
     except subprocess.CalledProcessError as error:
         if error.returncode in (NOT_INSTALLED, NO_WEIGHTS):
             what = "not installed" if error.returncode == NOT_INSTALLED else "no weights"

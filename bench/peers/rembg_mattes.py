@@ -27,7 +27,7 @@ def main() -> int:
     try:
         installed = version("rembg")
     except PackageNotFoundError:
-        print(f"rembg is not installed in {sys.executable}", file=sys.stderr)
+        print("--peer-python has no rembg", file=sys.stderr)
         return NOT_INSTALLED
     weights = Path(os.environ.get("U2NET_HOME", "")) / f"{arguments.model}.onnx"
     if not weights.is_file():

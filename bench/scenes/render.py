@@ -53,7 +53,7 @@ def fingerprint(value: object) -> str:
     return digest.hexdigest()[:12]
 
 
-def _resolve(value: Any) -> Any:
+def resolve(value: Any) -> Any:
     """Turn a material's arrays into Mitsuba bitmaps and its ``repeat`` into a texture transform."""
     if not isinstance(value, dict):
         return value
@@ -64,10 +64,11 @@ def _resolve(value: Any) -> Any:
             "bitmap": mi.Bitmap(value["bitmap"]),
             "to_uv": mi.ScalarTransform4f().scale([scale, scale, 1]),
         }
-    return {key: _resolve(item) for key, item in value.items()}
+    return {key: resolve(item) for key, item in value.items()}
 
 
-def _shape(part: Part, cache: Path, material: dict[str, Any]) -> dict[str, Any]:
+def shape(part: Part, cache: Path, material: dict[str, Any]) -> dict[str, Any]:
+    """Return a part as a Mitsuba shape of that material; its mesh is written to ``cache`` once."""
     path = cache / f"{fingerprint(part.mesh)}.ply"
     if not path.exists():
         part.mesh.write_ply(path)
@@ -152,7 +153,7 @@ def _render_lit(
         "ambient": {"type": "constant", "radiance": {"type": "rgb", "value": list(scene.ambient)}},
     }
     for index, part in enumerate(scene.product + scene.stage):
-        described[f"part_{index}"] = _shape(part, cache, _resolve(part.material))
+        described[f"part_{index}"] = shape(part, cache, resolve(part.material))
     for index, light in enumerate(scene.lights):
         described[f"light_{index}"] = _lamp(light)
     seen = [scene.product, scene.stage, scene.lights, scene.ambient, scene.camera, width_px, height_px]
@@ -171,7 +172,7 @@ def render_matte(scene: Scene, width_px: int, height_px: int, spp: int, cache: P
     for index, part in enumerate(scene.product + scene.stage):
         shown = 1.0 if index < len(scene.product) else 0.0
         colour = {"type": "rgb", "value": shown}
-        described[f"part_{index}"] = _shape(
+        described[f"part_{index}"] = shape(
             part, cache, {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": colour}}
         )
     content = fingerprint([scene.product, scene.stage, scene.camera, width_px, height_px])

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from bench.scenes import meshes, textures
+from bench.scenes.materials import Material, metal, paint, plastic, srgb, texture
 from bench.scenes.meshes import Floats, Mesh
 
 Vector = tuple[float, float, float]
-Material = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,38 +76,6 @@ class Scene:
     development: Development = field(default_factory=Development)
 
 
-def _srgb(red: int, green: int, blue: int) -> Material:
-    """Return a constant colour from sRGB bytes."""
-    bytes_ = np.array([red, green, blue]) / 255
-    linear = np.where(bytes_ <= 0.04045, bytes_ / 12.92, ((bytes_ + 0.055) / 1.055) ** 2.4)
-    return {"type": "rgb", "value": [float(channel) for channel in linear]}
-
-
-def _texture(image: textures.Image8, repeat: float = 1.0) -> Material:
-    """Return a picture as a texture, tiled ``repeat`` times by mirroring."""
-    # Mitsuba counts v from the picture's top row, our meshes from its foot.
-    return {"type": "bitmap", "bitmap": image[::-1], "wrap_mode": "mirror", "repeat": repeat}
-
-
-def _matte(colour: Material) -> Material:
-    """Return paint, paper or cloth: no gloss."""
-    return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": colour}}
-
-
-def _plastic(colour: Material, roughness: float) -> Material:
-    """Return a colour under a clear coat: plastic, glaze, varnish (roughness 0.02 mirrors, 0.4 is silky)."""
-    coat = {"type": "roughplastic", "diffuse_reflectance": colour, "alpha": roughness, "nonlinear": True}
-    return {"type": "twosided", "bsdf": coat}
-
-
-def _metal(colour: Material, roughness: float) -> Material:
-    """Return brushed metal of a tint."""
-    return {
-        "type": "twosided",
-        "bsdf": {"type": "roughconductor", "material": "Al", "alpha": roughness, "specular_reflectance": colour},
-    }
-
-
 def _arc(radius: tuple[float, float], degrees: tuple[float, float], steps: int = 96) -> Floats:
     """Return points (N, 2) of an elliptic arc about the origin."""
     angle = np.radians(np.linspace(*degrees, steps))
@@ -137,15 +105,15 @@ def mug() -> Scene:
     body = textures.glaze((2048, 4096), 11, (64, 112, 120))
     handle = textures.glaze((1024, 1024), 12, (64, 112, 120))
     product = [
-        Part(_mug_body().moved((0, 0, 0), turn), _plastic(_texture(body), 0.045)),
-        Part(_mug_handle().moved((0, 0, 0), turn), _plastic(_texture(handle), 0.045)),
+        Part(_mug_body().moved((0, 0, 0), turn), plastic(texture(body), 0.045)),
+        Part(_mug_handle().moved((0, 0, 0), turn), plastic(texture(handle), 0.045)),
     ]
     table = meshes.height_field(120, 90, np.zeros((2, 2))).moved((4, 5, 0), meshes.rotation("z", 7))
     boards = textures.wood(4096, 4, 23, (206, 164, 118), (126, 84, 52))
     wall = meshes.height_field(300, 200, np.zeros((2, 2))).moved((0, 62, 60), meshes.rotation("x", 90))
     stage = [
-        Part(table, _plastic(_texture(boards, 2.6), 0.28)),
-        Part(wall, _matte(_texture(textures.plaster(1024, 5, (214, 205, 190))))),
+        Part(table, plastic(texture(boards, 2.6), 0.28)),
+        Part(wall, paint(texture(textures.plaster(1024, 5, (214, 205, 190))))),
     ]
     lights = [
         Light((-75, -22, 46), (0, 0, 6), (62, 84), (24, 24.5, 26), textures.window_light()),
@@ -176,14 +144,14 @@ def bottle() -> Scene:
     grip = np.clip((ribs[:, 2] - 16.1) / 0.15, 0, 1) * np.clip((17.9 - ribs[:, 2]) / 0.1, 0, 1)
     ribs[:, :2] *= (1 - 0.016 * grip * (0.5 + 0.5 * np.cos(60 * angle)) ** 2)[:, None]
     product = [
-        Part(body.moved((0, 0, 0), turn), _plastic(_srgb(236, 231, 220), 0.16)),
-        Part(label.moved((0, 0, 0), turn), _plastic(_texture(textures.lotion_label(2000, 2320)), 0.22)),
+        Part(body.moved((0, 0, 0), turn), plastic(srgb(236, 231, 220), 0.16)),
+        Part(label.moved((0, 0, 0), turn), plastic(texture(textures.lotion_label(2000, 2320)), 0.22)),
         Part(
-            meshes.Mesh(ribs, cap.normals, cap.uv, cap.faces).moved((0, 0, 0), turn), _plastic(_srgb(58, 84, 72), 0.2)
+            meshes.Mesh(ribs, cap.normals, cap.uv, cap.faces).moved((0, 0, 0), turn), plastic(srgb(58, 84, 72), 0.2)
         ),
     ]
     sweep = meshes.backdrop(260, -120, 62, 160, 46)
-    stage = [Part(sweep, _matte(_srgb(176, 177, 180)))]
+    stage = [Part(sweep, paint(srgb(176, 177, 180)))]
     lights = [
         Light((-52, -38, 58), (0, 0, 10), (42, 60), (15, 15, 15.4), textures.softbox_light()),
         Light((64, -22, 30), (0, 0, 9), (22, 70), (4.2, 4.1, 4.0), textures.softbox_light()),
@@ -209,7 +177,7 @@ def box() -> Scene:
         "bottom": textures.carton_top(900, 500),
     }
     product = [
-        Part(faces[name].moved((0, 0, size[2] / 2), turn), _plastic(_texture(picture), 0.2))
+        Part(faces[name].moved((0, 0, size[2] / 2), turn), plastic(texture(picture), 0.2))
         for name, picture in prints.items()
     ]
     extent, cells = 150.0, 700
@@ -222,7 +190,7 @@ def box() -> Scene:
     heights = rise**2 * (3 - 2 * rise) * (0.42 * folds + 0.9 * (creases + 0.8)) - 0.02
     cloth = meshes.height_field(extent, extent, np.where(reach < 9, np.minimum(heights, 0), heights))
     weave = textures.gingham(4096, 8, 560, 9, (240, 233, 218), (196, 138, 66))
-    stage = [Part(cloth.moved((0, 18, 0), meshes.rotation("z", -14)), _matte(_texture(weave, 4.0)))]
+    stage = [Part(cloth.moved((0, 18, 0), meshes.rotation("z", -14)), paint(texture(weave, 4.0)))]
     lights = [
         Light((-58, 20, 70), (0, 0, 5), (56, 56), (17, 17, 17.5), textures.softbox_light()),
         Light((40, -80, 60), (0, 0, 8), (80, 60), (5.2, 5.0, 4.6)),
@@ -263,7 +231,7 @@ def headphones() -> Scene:
     grille = meshes.join(*[_band(radius, 0.16, 2.42, 2.62) for radius in (0.35, 0.95, 1.55, 2.15, 2.75)])
     spokes = meshes.join(*[_spoke(angle) for angle in range(0, 360, 60)])
     baffle = meshes.lathe(np.array([(0.0, -0.3), (3.4, -0.3), (3.45, -0.4)])[::-1])
-    black, leather, steel = _srgb(34, 34, 36), _srgb(96, 62, 40), _srgb(225, 225, 228)
+    black, leather, steel = srgb(34, 34, 36), srgb(96, 62, 40), srgb(225, 225, 228)
     parts: list[Part] = []
     for sign in (-1, 1):
 
@@ -277,31 +245,31 @@ def headphones() -> Scene:
         )
         slider = meshes.join(*meshes.rounded_box((0.9, 4.4, 1.9), 0.25).values())
         parts += [
-            Part(lay(meshes.lathe(shell)), _plastic(black, 0.25)),
-            Part(lay(meshes.lathe(ring)), _metal(steel, 0.15)),
-            Part(lay(meshes.join(grille, spokes)), _metal(steel, 0.2)),
-            Part(lay(cushion.moved((0, 0, -0.75))), _plastic(_srgb(42, 38, 36), 0.38)),
-            Part(lay(baffle), _matte(_srgb(20, 20, 21))),
-            Part(meshes.sweep(yoke, meshes.superellipse(0.9, 0.34, 3), side=(1, 0, 0)), _metal(steel, 0.18)),
-            Part(slider.moved((sign * (ear_x + 1.1), 0, ear_z + 5.7)), _plastic(black, 0.22)),
+            Part(lay(meshes.lathe(shell)), plastic(black, 0.25)),
+            Part(lay(meshes.lathe(ring)), metal(steel, 0.15)),
+            Part(lay(meshes.join(grille, spokes)), metal(steel, 0.2)),
+            Part(lay(cushion.moved((0, 0, -0.75))), plastic(srgb(42, 38, 36), 0.38)),
+            Part(lay(baffle), paint(srgb(20, 20, 21))),
+            Part(meshes.sweep(yoke, meshes.superellipse(0.9, 0.34, 3), side=(1, 0, 0)), metal(steel, 0.18)),
+            Part(slider.moved((sign * (ear_x + 1.1), 0, ear_z + 5.7)), plastic(black, 0.22)),
         ]
         for y in (-4.95, 4.95):
             pivot = meshes.lathe(meshes.fillet([(0, 0), (0.42, 0), (0.42, 0.5), (0, 0.5)], [0, 0.1, 0.1, 0]))
             tilt = meshes.rotation("x", 90 if y < 0 else -90)
             shift = 0.1 if y < 0 else -0.1
-            parts.append(Part(pivot.moved((sign * (ear_x + 1.1), y + shift, ear_z), tilt), _metal(steel, 0.2)))
+            parts.append(Part(pivot.moved((sign * (ear_x + 1.1), y + shift, ear_z), tilt), metal(steel, 0.2)))
     bow_x = ear_x + 1.1
     bow = _arc((bow_x, 9.6), (0, 180), 160)
     for y in (-1.5, 1.5):
         path = np.stack([bow[:, 0], np.full(len(bow), y), bow[:, 1] + ear_z + 6.2], axis=1)
-        parts.append(Part(meshes.sweep(path, meshes.superellipse(0.42, 0.42), side=(0, 1, 0)), _metal(steel, 0.12)))
+        parts.append(Part(meshes.sweep(path, meshes.superellipse(0.42, 0.42), side=(0, 1, 0)), metal(steel, 0.12)))
     strap = _arc((bow_x - 0.35, 7.3), (4, 176), 128)
     strap_path = np.stack([strap[:, 0], np.zeros(len(strap)), strap[:, 1] + ear_z + 5.6], axis=1)
     taper = 0.62 + 0.38 * np.sin(np.linspace(0, np.pi, len(strap)))
     parts.append(
         Part(
             meshes.sweep(strap_path, meshes.superellipse(4.3, 0.36, 5), side=(0, 1, 0), scale=taper),
-            _plastic(leather, 0.4),
+            plastic(leather, 0.4),
         )
     )
     cable = meshes.smooth(
@@ -316,12 +284,12 @@ def headphones() -> Scene:
     barrel, pin = (end + np.linspace(*span, 32)[:, None] * (1, 0, 0) for span in ((-0.1, 1.7), (1.6, 3.0)))
     rounded = np.maximum(1 - np.abs(np.linspace(-1, 1, 32)) ** 10, 0.02) ** 0.5
     parts += [
-        Part(meshes.sweep(cable, meshes.superellipse(0.34, 0.34), side=(0, 0, 1)), _plastic(black, 0.35)),
-        Part(meshes.sweep(barrel, meshes.superellipse(0.6, 0.6), side=(0, 0, 1), scale=rounded), _plastic(black, 0.2)),
-        Part(meshes.sweep(pin, meshes.superellipse(0.3, 0.3), side=(0, 0, 1), scale=rounded), _metal(steel, 0.1)),
+        Part(meshes.sweep(cable, meshes.superellipse(0.34, 0.34), side=(0, 0, 1)), plastic(black, 0.35)),
+        Part(meshes.sweep(barrel, meshes.superellipse(0.6, 0.6), side=(0, 0, 1), scale=rounded), plastic(black, 0.2)),
+        Part(meshes.sweep(pin, meshes.superellipse(0.3, 0.3), side=(0, 0, 1), scale=rounded), metal(steel, 0.1)),
     ]
     product = [Part(part.mesh.moved((0, 0, 0), turn), part.material) for part in parts]
-    stage = [Part(meshes.backdrop(300, -140, 70, 170, 50), _matte(_srgb(214, 214, 212)))]
+    stage = [Part(meshes.backdrop(300, -140, 70, 170, 50), paint(srgb(214, 214, 212)))]
     lights = [
         Light((-60, -30, 75), (0, 0, 9), (60, 60), (13, 13, 13.2), textures.softbox_light()),
         Light((70, -30, 40), (0, 0, 9), (40, 70), (4.5, 4.5, 4.5), textures.softbox_light()),
@@ -342,8 +310,8 @@ def white_vase() -> Scene:
         [(3.35, 24.2), (3.3, 24.35), (3.05, 24.2), (1.7, 20.0), (2.2, 16.0), (3.0, 13.0), (0, 12)], rounds=5
     )
     body = meshes.lathe(np.concatenate([outer, inner[1:]]), segments=360)
-    product = [Part(body, _plastic(_srgb(240, 238, 233), 0.3))]
-    stage = [Part(meshes.backdrop(320, -140, 66, 190, 50), _matte(_srgb(238, 238, 237)))]
+    product = [Part(body, plastic(srgb(240, 238, 233), 0.3))]
+    stage = [Part(meshes.backdrop(320, -140, 66, 190, 50), paint(srgb(238, 238, 237)))]
     lights = [
         Light((-70, -35, 80), (0, 0, 10), (70, 70), (9.5, 9.5, 9.6), textures.softbox_light()),
         Light((10, 20, 120), (0, 25, 0), (140, 80), (3.2, 3.2, 3.2), textures.softbox_light()),

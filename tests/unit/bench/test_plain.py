@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.plain import KINDS, Cutout, compose, held_out_cutouts, is_outline_seen, without_fringe
+from bench.plain import KINDS, Cutout, compose, held_out_cutouts, is_outline_seen, main, without_fringe
 from services.segmenter.training.split import is_held_out
 
 RED = np.array([200, 30, 40], np.float32)
@@ -100,3 +100,18 @@ def test_only_whole_held_out_cutouts_are_taken(tmp_path: Path) -> None:
         Image.fromarray(red_disk_on_white()[0]).save(folder / f"{name}.jpg")
         Image.fromarray((disk(radius) * 255).astype(np.uint8)).save(folder / f"{name}_a.png")
     assert [cutout.name for cutout in held_out_cutouts(tmp_path)] == [f"foregrounds_white/{whole}"]
+
+
+def test_photos_of_an_earlier_run_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cutout that left the list must not be scored for ever."""
+    (tmp_path / "out" / "images").mkdir(parents=True)
+    (tmp_path / "out" / "images" / "old.jpg").touch()
+    name = next(name for name in (f"n_{i}" for i in count()) if is_held_out(Path(f"foregrounds_white/{name}.jpg")))
+    (tmp_path / "foregrounds_white").mkdir()
+    Image.fromarray(red_disk_on_white()[0]).save(tmp_path / "foregrounds_white" / f"{name}.jpg")
+    Image.fromarray((disk() * 255).astype(np.uint8)).save(tmp_path / "foregrounds_white" / f"{name}_a.png")
+    monkeypatch.setattr("sys.argv", ["plain", "--cutouts", str(tmp_path), "--out", str(tmp_path / "out")])
+    main()
+    photos = {file.stem for file in (tmp_path / "out").rglob("*.jpg")}
+    assert photos == {f"foregrounds_white_{name}_{kind}" for kind in KINDS}
+    assert photos == {file.stem for file in (tmp_path / "out").rglob("*.png")}

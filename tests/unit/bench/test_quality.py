@@ -42,9 +42,9 @@ def test_a_peer_that_is_not_installed_says_so(tmp_path: Path) -> None:
     bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
     bare.chmod(0o755)
     photo = picture(tmp_path / "mug.jpg")
-    with pytest.raises(PeerUnavailableError, match="not installed: rembg"):
+    with pytest.raises(PeerUnavailableError, match="not installed: --peer-python has no rembg"):
         run_peer(PEERS["rembg-u2netp"], [photo], tmp_path, python=str(bare), weights=None)
-    with pytest.raises(PeerUnavailableError, match="there is no nowhere/python"):
+    with pytest.raises(PeerUnavailableError, match="names no Python"):
         run_peer(PEERS["rembg-u2netp"], [photo], tmp_path, python="nowhere/python", weights=None)
 
 
