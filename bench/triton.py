@@ -60,7 +60,7 @@ async def main() -> None:
         repository = Path(folder) / "repository"
         row = ServedModel(spec.name, arguments.weights.name, spec.input_side_px)
         options = Options("python", instances=arguments.instances, threads=arguments.threads)
-        signature = write_model(row, arguments.weights, repository, options)
+        signature = write_model(row, arguments.weights, repository, options, open_batch_of_one=True)
         server = TritonServer(repository)
         server.start()
         triton = Triton(server.url, _TIMEOUT_S)

@@ -26,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--instances", type=int, default=1, help="copies that run at the same time (for each GPU)")
     parser.add_argument("--threads", type=int, default=0, help="threads of one run on the CPU; 0: every core")
+    parser.add_argument(
+        "--open-batch",
+        action="store_true",
+        help="let models that were exported for one photo take batches, where running them shows that they can",
+    )
     parser.add_argument("--tensorrt", choices=("fp32", "fp16"), help="let TensorRT compute on GPUs, in this precision")
     given = parser.parse_args(arguments)
     names = [name.strip() for name in given.models.split(",")]
@@ -40,11 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
     for name in names:
         model = SERVED[name]
         try:
-            signature = write_model(model, model.weights(given.models_dir), given.out, options)
+            weights = model.weights(given.models_dir)
+            signature = write_model(model, weights, given.out, options, open_batch_of_one=given.open_batch)
         except ModelError as error:
             print(f"{error} (the folder is --models-dir)", file=sys.stderr)  # noqa: T201
             return 2
-        batches = "with dynamic batching" if signature.takes_batches else "one photo at a time: it was exported so"
+        alone = "its nodes insist on it" if given.open_batch else "it was exported so, --open-batch may change that"
+        batches = "with dynamic batching" if signature.takes_batches else f"one photo at a time: {alone}"
         print(f"{given.out / name}: {given.backend} backend, {batches}")  # noqa: T201
     return 0
 

@@ -20,8 +20,6 @@ from services.segmenter.triton_model import DIGEST_PARAMETER
 Backend = Literal["onnxruntime", "python"]
 Precision = Literal["fp32", "fp16"]
 
-_MAX_BATCH = 8
-_PREFERRED_BATCHES = (4, 8)
 _QUEUE_DELAY_US = 3000  # what a photo waits for company at the most: a small part of what one run takes
 _TENSORRT_WORKSPACE_BYTES = 2**30
 
@@ -41,7 +39,7 @@ class Options:
     tensorrt: Precision | None = None
 
 
-def render_config(name: str, signature: Signature, sha256: str, options: Options) -> str:
+def render_config(name: str, signature: Signature, sha256: str, options: Options, max_batch: int = 8) -> str:
     """The text of config.pbtxt.
 
     A model that takes batches gets a dynamic batcher. One exported for a single photo is served one by one, with the
@@ -51,16 +49,16 @@ def render_config(name: str, signature: Signature, sha256: str, options: Options
     config = model_config_pb2.ModelConfig(
         name=name,
         backend=options.backend,
-        max_batch_size=_MAX_BATCH if signature.takes_batches else 0,
+        max_batch_size=max_batch if signature.takes_batches else 0,
         input=[_message(model_config_pb2.ModelInput, tensor) for tensor in signature.inputs],
         output=[_message(model_config_pb2.ModelOutput, tensor) for tensor in signature.outputs],
         instance_group=[_instances(options)],
         model_warmup=[
-            _warmup(signature.inputs, batch) for batch in ((1, _MAX_BATCH) if signature.takes_batches else (1,))
+            _warmup(signature.inputs, batch) for batch in ((1, max_batch) if signature.takes_batches else (1,))
         ],
     )
     if signature.takes_batches:
-        config.dynamic_batching.preferred_batch_size.extend(_PREFERRED_BATCHES)
+        config.dynamic_batching.preferred_batch_size.extend((max_batch // 2, max_batch))
         config.dynamic_batching.max_queue_delay_microseconds = _QUEUE_DELAY_US
     config.parameters[DIGEST_PARAMETER].string_value = sha256
     config.parameters["intra_op_thread_count"].string_value = str(options.threads)
@@ -70,7 +68,7 @@ def render_config(name: str, signature: Signature, sha256: str, options: Options
         accelerator.parameters["max_workspace_size_bytes"] = str(_TENSORRT_WORKSPACE_BYTES)
         if signature.takes_batches:
             # One engine for every batch: otherwise a batch of a new size makes TensorRT build anew while photos wait.
-            for key, batch in (("min", 1), ("opt", _PREFERRED_BATCHES[0]), ("max", _MAX_BATCH)):
+            for key, batch in (("min", 1), ("opt", max_batch // 2), ("max", max_batch)):
                 accelerator.parameters[f"trt_profile_{key}_shapes"] = _profile(signature.inputs, batch)
     return text_format.MessageToString(config)
 

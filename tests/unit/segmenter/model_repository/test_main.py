@@ -39,7 +39,9 @@ def test_a_repository_for_tritons_own_backend(models_dir: Path, capsys: pytest.C
     assert (repository / "u2netp/1/model.onnx").read_bytes() == (models_dir / "u2netp.onnx").read_bytes()
     said = capsys.readouterr().out.splitlines()
     assert said[0].endswith("u2netp: onnxruntime backend, with dynamic batching")
-    assert said[1].endswith("u2net: onnxruntime backend, one photo at a time: it was exported so")
+    assert said[1].endswith(
+        "u2net: onnxruntime backend, one photo at a time: it was exported so, --open-batch may change that"
+    )
 
 
 def test_the_python_backend_gets_its_script_and_loses_it_again(models_dir: Path) -> None:
@@ -57,6 +59,18 @@ def test_new_weights_replace_old_ones_and_leave_the_folder_of_the_weights_alone(
     write(models_dir, "--models", "u2netp")
     assert digest in (repository / "u2netp/config.pbtxt").read_text()
     assert hashlib.sha256((repository / "u2netp/1/model.onnx").read_bytes()).hexdigest() == digest
+
+
+def test_a_model_for_one_photo_may_be_opened_for_batches(models_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = models_dir / "u2net.onnx"
+    before = weights.read_bytes()
+    write(models_dir, "--models", "u2net")  # leaves a link to the weights, which must not be written through
+    repository = write(models_dir, "--models", "u2net", "--open-batch")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("with dynamic batching")
+    config = (repository / "u2net/config.pbtxt").read_text()
+    assert "max_batch_size: 8" in config
+    assert hashlib.sha256(before).hexdigest() in config  # of the weights, however they are served
+    assert weights.read_bytes() == before
 
 
 def test_tensors_in_a_file_of_their_own_come_along(models_dir: Path) -> None:
