@@ -65,6 +65,8 @@ class _TraitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trait.ValueType
     TRAIT_REFLECTIVE: _Trait.ValueType  # 3
     TRAIT_MULTI_PIECE: _Trait.ValueType  # 4
     TRAIT_WHITE_ON_WHITE: _Trait.ValueType  # 5
+    TRAIT_WORN_OR_HELD: _Trait.ValueType  # 6
+    """A person wears it or a hand holds it."""
 
 class Trait(_Trait, metaclass=_TraitEnumTypeWrapper):
     """What makes a product hard to cut out."""
@@ -75,6 +77,8 @@ TRAIT_HAIRY: Trait.ValueType  # 2
 TRAIT_REFLECTIVE: Trait.ValueType  # 3
 TRAIT_MULTI_PIECE: Trait.ValueType  # 4
 TRAIT_WHITE_ON_WHITE: Trait.ValueType  # 5
+TRAIT_WORN_OR_HELD: Trait.ValueType  # 6
+"""A person wears it or a hand holds it."""
 Global___Trait: _TypeAlias = Trait  # noqa: Y015
 
 @_typing.final
@@ -180,6 +184,7 @@ class Segmentation(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     TOUCHES_FRAME_FIELD_NUMBER: _builtins.int
     SOFT_SHARE_FIELD_NUMBER: _builtins.int
+    EXPECTED_IOU_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     """Size of the upright photo; the matte has the same."""
     height_px: _builtins.int
@@ -194,6 +199,8 @@ class Segmentation(_message.Message):
     """The product reaches the edge of the photo: part of it may be missing."""
     soft_share: _builtins.float
     """Undecided pixels of the matte, in (0.1, 0.9), as a share of the product's: how soft its edge is."""
+    expected_iou: _builtins.float
+    """What the mattes' own probabilities promise of the overlap (IoU) with the true product, in [0, 1]."""
     @_builtins.property
     def traits(self) -> _containers.RepeatedScalarFieldContainer[Global___Trait.ValueType]: ...
     @_builtins.property
@@ -214,10 +221,11 @@ class Segmentation(_message.Message):
         model: _builtins.str = ...,
         touches_frame: _builtins.bool = ...,
         soft_share: _builtins.float = ...,
+        expected_iou: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "background_class", b"background_class", "background_color", b"background_color", "height_px", b"height_px", "model", b"model", "pieces", b"pieces", "proposals", b"proposals", "soft_share", b"soft_share", "touches_frame", b"touches_frame", "traits", b"traits", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "background_class", b"background_class", "background_color", b"background_color", "expected_iou", b"expected_iou", "height_px", b"height_px", "model", b"model", "pieces", b"pieces", "proposals", b"proposals", "soft_share", b"soft_share", "touches_frame", b"touches_frame", "traits", b"traits", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

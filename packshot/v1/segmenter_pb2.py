@@ -26,7 +26,7 @@ from packshot import _validate as buf_dot_validate_dot_validate__pb2
 from packshot.v1 import image_pb2 as packshot_dot_v1_dot_image__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpackshot/v1/segmenter.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17packshot/v1/image.proto\"h\n\x13SegmentImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x34\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\"\x82\x01\n\x14SegmentImageResponse\x12\x11\n\tmatte_png\x18\x01 \x01(\x0c\x12/\n\x0csegmentation\x18\x02 \x01(\x0b\x32\x19.packshot.v1.Segmentation\x12&\n\x08warnings\x18\x03 \x03(\x0b\x32\x14.packshot.v1.Warning2g\n\x10SegmenterService\x12S\n\x0cSegmentImage\x12 .packshot.v1.SegmentImageRequest\x1a!.packshot.v1.SegmentImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpackshot/v1/segmenter.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17packshot/v1/image.proto\"h\n\x13SegmentImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x34\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\"\x9b\x01\n\x14SegmentImageResponse\x12\x11\n\tmatte_png\x18\x01 \x01(\x0c\x12/\n\x0csegmentation\x18\x02 \x01(\x0b\x32\x19.packshot.v1.Segmentation\x12&\n\x08warnings\x18\x03 \x03(\x0b\x32\x14.packshot.v1.Warning\x12\x17\n\x0funcertainty_png\x18\x04 \x01(\x0c\x32g\n\x10SegmenterService\x12S\n\x0cSegmentImage\x12 .packshot.v1.SegmentImageRequest\x1a!.packshot.v1.SegmentImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEGMENTIMAGEREQUEST']._serialized_start=98
   _globals['_SEGMENTIMAGEREQUEST']._serialized_end=202
   _globals['_SEGMENTIMAGERESPONSE']._serialized_start=205
-  _globals['_SEGMENTIMAGERESPONSE']._serialized_end=335
-  _globals['_SEGMENTERSERVICE']._serialized_start=337
-  _globals['_SEGMENTERSERVICE']._serialized_end=440
+  _globals['_SEGMENTIMAGERESPONSE']._serialized_end=360
+  _globals['_SEGMENTERSERVICE']._serialized_start=362
+  _globals['_SEGMENTERSERVICE']._serialized_end=465
 # @@protoc_insertion_point(module_scope)

@@ -51,8 +51,13 @@ class SegmentImageResponse(_message.Message):
     MATTE_PNG_FIELD_NUMBER: _builtins.int
     SEGMENTATION_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    UNCERTAINTY_PNG_FIELD_NUMBER: _builtins.int
     matte_png: _builtins.bytes
     """8-bit grey PNG, same size as the upright photo: 0 background, 255 product."""
+    uncertainty_png: _builtins.bytes
+    """8-bit grey PNG, at the segmenter's working size: how undecided the proposals are about each pixel, 0 sure,
+    255 undecided. For trimaps and for people.
+    """
     @_builtins.property
     def segmentation(self) -> _image_pb2.Segmentation: ...
     @_builtins.property
@@ -63,10 +68,11 @@ class SegmentImageResponse(_message.Message):
         matte_png: _builtins.bytes = ...,
         segmentation: _image_pb2.Segmentation | None = ...,
         warnings: _abc.Iterable[_image_pb2.Warning] | None = ...,
+        uncertainty_png: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["segmentation", b"segmentation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matte_png", b"matte_png", "segmentation", b"segmentation", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matte_png", b"matte_png", "segmentation", b"segmentation", "uncertainty_png", b"uncertainty_png", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
