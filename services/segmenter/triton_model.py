@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ import structlog
 from numpy.typing import NDArray
 from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from services.common.channel import OPTIONS
 from services.segmenter.model import ModelDeadlineError, ModelError, ModelUnavailableError, WeightsMismatchError
@@ -61,7 +62,7 @@ class Triton:
         self._loop = asyncio.get_running_loop()
         self._client = InferenceServerClient(url, channel_args=OPTIONS)
         self._timeout_s = timeout_s
-        self._models: list[TritonModel] = []
+        self._models: list[TritonModel | TritonNetwork] = []
         self._problem: str | None = None
 
     def model(self, spec: ModelSpec, sha256: str | None = None) -> TritonModel:
@@ -74,6 +75,20 @@ class Triton:
         model = TritonModel(spec, self._client, self._loop, self._timeout_s, sha256)
         self._models.append(model)
         return model
+
+    def network(
+        self, name: str, inputs: Sequence[str], outputs: Sequence[str], sha256: str | None = None
+    ) -> TritonNetwork:
+        """One of its models that is no row of the registry, to run in worker threads: one of SAM's halves.
+
+        Args:
+            name: what the server calls it.
+            inputs, outputs: names of its tensors.
+            sha256: as for `model`.
+        """
+        network = TritonNetwork(name, inputs, outputs, self._client, self._loop, self._timeout_s, sha256)
+        self._models.append(network)
+        return network
 
     async def is_ready(self) -> bool:
         """Whether it serves all the models given out; the log says when that changes, and why."""
@@ -98,54 +113,53 @@ class Triton:
         await self._client.close()
 
 
-class TritonModel:
-    """One model of a Triton server, as `services.segmenter.model_repository` lays it out; see `Triton.model`.
-
-    `run` waits for the event loop, so it must not be called on it.
-    """
+class _Remote:
+    """What a model of a Triton server needs to be asked; `_infer` waits for the event loop and must not run on it."""
 
     def __init__(
         self,
-        spec: ModelSpec,
+        name: str,
         client: InferenceServerClient,
         loop: asyncio.AbstractEventLoop,
         timeout_s: float,
         sha256: str | None,
     ) -> None:
-        self.name = spec.name
-        self._spec = spec
+        self.name = name
         self._client = client
         self._loop = loop
         self._timeout_s = timeout_s
         self._sha256 = sha256
-        self._served: _Served | None = None
 
-    def run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _infer(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        given = [
+            InferInput(name, array.shape, np_to_triton_dtype(array.dtype)).set_data_from_numpy(array)
+            for name, array in inputs.items()
+        ]
+        wanted = [InferRequestedOutput(name) for name in outputs]
+        answer = self._wait_for(
+            self._ask(self._client.infer(self.name, given, outputs=wanted, client_timeout=self._timeout_s))
+        )
+        return {name: answer.as_numpy(name) for name in outputs}
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        """One line in the log for a run, whatever comes of it."""
         started = time.perf_counter()
         outcome = "OK"
         try:
-            served = self._served or self._wait_for(self.check())
-            photo = InferInput(served.input, prepared.shape, _DATATYPE).set_data_from_numpy(prepared)
-            wanted = InferRequestedOutput(served.output)
-            answer = self._wait_for(
-                self._ask(self._client.infer(self.name, [photo], outputs=[wanted], client_timeout=self._timeout_s))
-            )
-            return np.asarray(answer.as_numpy(served.output), np.float32)
+            yield
         except ModelError as error:
             outcome = type(error).__name__
-            self._served = None
             raise
         finally:
             duration_ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("model run", model=self.name, backend="triton", outcome=outcome, duration_ms=duration_ms)
 
-    async def check(self) -> _Served:
-        """See that the model is ready on the server, and is as the registry describes it. For the event loop.
+    async def _metadata(self) -> Any:
+        """What the server says of the model, once it is ready and its weights are the ones asked for.
 
         Raises:
-            ModelUnavailableError: the server does not answer, or does not serve the model now.
-            ModelDeadlineError: it did not answer in time.
-            WeightsMismatchError: it serves another model by this name, or other weights.
+            ModelUnavailableError, ModelDeadlineError, WeightsMismatchError: as `TritonModel.check`.
         """
         client, timeout_s = self._client, self._timeout_s
         # Not whether the server is ready: to Triton that means that every model is, also those of other people.
@@ -154,7 +168,7 @@ class TritonModel:
                 f"{self.name}: Triton does not serve this model now; see its log, and add the model to its repository "
                 "with python -m services.segmenter.model_repository"
             )
-        served = _served(self._spec, await self._ask(client.get_model_metadata(self.name, client_timeout=timeout_s)))
+        metadata = await self._ask(client.get_model_metadata(self.name, client_timeout=timeout_s))
         if self._sha256 is not None:
             answer = await self._ask(client.get_model_config(self.name, client_timeout=timeout_s))
             stated = answer.config.parameters[DIGEST_PARAMETER].string_value
@@ -163,8 +177,7 @@ class TritonModel:
                     f"{self.name}: Triton serves weights of sha256 {stated or 'not stated'}, but {self._sha256} was "
                     "asked for; write its repository anew from the right file, or correct the digest"
                 )
-        self._served = served
-        return served
+        return metadata
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of what the event loop does for this thread; every call in it has a deadline."""
@@ -184,6 +197,96 @@ class TritonModel:
                 f"{self.name}: Triton cannot run the model ({code}: {error.message()}); see that it runs at "
                 "SEGMENTER_TRITON_URL, and its log, or set SEGMENTER_FALLBACK=local"
             ) from error
+
+
+class TritonModel(_Remote):
+    """One model of a Triton server, as `services.segmenter.model_repository` lays it out; see `Triton.model`.
+
+    `run` waits for the event loop, so it must not be called on it.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        client: InferenceServerClient,
+        loop: asyncio.AbstractEventLoop,
+        timeout_s: float,
+        sha256: str | None,
+    ) -> None:
+        super().__init__(spec.name, client, loop, timeout_s, sha256)
+        self._spec = spec
+        self._served: _Served | None = None
+
+    def run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            with self._logged():
+                served = self._served or self._wait_for(self.check())
+                answer = self._infer({served.input: prepared}, [served.output])
+                return np.asarray(answer[served.output], np.float32)
+        except ModelError:
+            self._served = None
+            raise
+
+    async def check(self) -> _Served:
+        """See that the model is ready on the server, and is as the registry describes it. For the event loop.
+
+        Raises:
+            ModelUnavailableError: the server does not answer, or does not serve the model now.
+            ModelDeadlineError: it did not answer in time.
+            WeightsMismatchError: it serves another model by this name, or other weights.
+        """
+        self._served = _served(self._spec, await self._metadata())
+        return self._served
+
+
+class TritonNetwork(_Remote):
+    """A model of a Triton server with any number of inputs and outputs; see `Triton.network`.
+
+    `run` waits for the event loop, so it must not be called on it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        client: InferenceServerClient,
+        loop: asyncio.AbstractEventLoop,
+        timeout_s: float,
+        sha256: str | None,
+    ) -> None:
+        super().__init__(name, client, loop, timeout_s, sha256)
+        self._inputs = sorted(inputs)
+        self._outputs = tuple(outputs)
+        self._is_checked = False
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Its outputs by name; arrays carry their batch."""
+        try:
+            with self._logged():
+                if not self._is_checked:
+                    self._wait_for(self.check())
+                return self._infer(inputs, self._outputs)
+        except ModelError:
+            self._is_checked = False
+            raise
+
+    async def check(self) -> None:
+        """See that the model is ready on the server and has these tensors. For the event loop.
+
+        Raises:
+            ModelUnavailableError, ModelDeadlineError, WeightsMismatchError: as `TritonModel.check`.
+        """
+        metadata = await self._metadata()
+        takes = sorted(tensor.name for tensor in metadata.inputs)
+        gives = sorted(tensor.name for tensor in metadata.outputs)
+        if takes != self._inputs or not set(self._outputs) <= set(gives):
+            raise WeightsMismatchError(
+                f"{self.name}: Triton's model takes {', '.join(takes)} and gives {', '.join(gives)}, not "
+                f"{', '.join(self._inputs)} and {', '.join(self._outputs)}; write its repository anew with "
+                "python -m services.segmenter.model_repository"
+            )
+        self._is_checked = True
 
 
 def _served(spec: ModelSpec, metadata: Any) -> _Served:

@@ -24,7 +24,7 @@ from torch import nn
 from services.segmenter.sam.checkpoints import PUBLISHED, CheckpointError, check, sha256_of
 from services.segmenter.sam.letterbox import GRID_STRIDE_PX
 from services.segmenter.sam.prompts import BACKGROUND, BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PRODUCT
-from services.segmenter.sam.sam_model import CHECKPOINT_KEY, DECODER_FILE, ENCODER_FILE, OnnxNetwork
+from services.segmenter.sam.sam_model import CHECKPOINT_KEY, DECODER, ENCODER, OnnxNetwork
 from services.segmenter.sam.torchvision_shim import declare_missing_operators
 
 _OPSET = 17
@@ -114,7 +114,7 @@ def export(sam: Any, folder: Path, checkpoint_sha256: str, *, max_protobuf_bytes
     encoder = _trace(
         sam.image_encoder.eval(), {"image": image}, {"image_embeddings": tuple(embedding.shape[1:])}, folder
     )
-    _save(encoder, folder / ENCODER_FILE, checkpoint_sha256, max_protobuf_bytes)
+    _save(encoder, folder / ENCODER.file, checkpoint_sha256, max_protobuf_bytes)
     decoder = _trace(
         Decoder(sam).eval(),
         {
@@ -127,7 +127,7 @@ def export(sam: Any, folder: Path, checkpoint_sha256: str, *, max_protobuf_bytes
         {"low_res_logits": (answers, *mask.shape[-2:]), "iou_predictions": (answers,)},
         folder,
     )
-    _save(decoder, folder / DECODER_FILE, checkpoint_sha256, max_protobuf_bytes)
+    _save(decoder, folder / DECODER.file, checkpoint_sha256, max_protobuf_bytes)
 
 
 def compare(sam: Any, folder: Path) -> list[Difference]:
@@ -145,8 +145,8 @@ def compare(sam: Any, folder: Path) -> list[Difference]:
         )
         logits, iou = sam.mask_decoder.predict_masks(embedding, sam.prompt_encoder.get_dense_pe(), sparse, dense)
     reference = {"image_embeddings": embedding, "low_res_logits": logits, "iou_predictions": iou}
-    answer = OnnxNetwork(folder / ENCODER_FILE).run({"image": image.numpy()})
-    answer |= OnnxNetwork(folder / DECODER_FILE).run(
+    answer = OnnxNetwork(folder / ENCODER.file).run({"image": image.numpy()})
+    answer |= OnnxNetwork(folder / DECODER.file).run(
         {
             "image_embeddings": answer["image_embeddings"],
             "point_coords": coords.numpy(),
@@ -245,7 +245,7 @@ def main() -> int:
     except (CheckpointError, ExportError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    for name in (ENCODER_FILE, DECODER_FILE):
+    for name in (ENCODER.file, DECODER.file):
         _say(f"wrote {args.out / name}")
     return 0
 

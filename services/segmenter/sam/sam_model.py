@@ -19,6 +19,7 @@ published models), E = S / 16, G = S / 4, C the embedding's channels (256), N th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,13 +31,35 @@ from services.segmenter.onnx_model import open_session
 from services.segmenter.sam.letterbox import Letterbox
 from services.segmenter.sam.prompts import Prompt
 
-ENCODER_FILE = "sam-encoder.onnx"
-DECODER_FILE = "sam-decoder.onnx"
 CHECKPOINT_KEY = "checkpoint_sha256"  # in both files' metadata
 
 
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Attributes:
+    name: what a Triton server calls it.
+    inputs, outputs: names of its tensors; the module says what they are.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.onnx"
+
+
+ENCODER = Half("sam-encoder", ("image",), ("image_embeddings",))
+DECODER = Half(
+    "sam-decoder",
+    ("image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input"),
+    ("low_res_logits", "iou_predictions"),
+)
+
+
 class Network(Protocol):
-    """Named arrays in, named arrays out; thread-safe."""
+    """One of the halves, wherever it runs: named arrays in, named arrays out; thread-safe."""
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]: ...
 
@@ -99,17 +122,17 @@ class SamModel:
             WeightsMissingError, WeightsMismatchError: see there; the latter also when the halves come from different
                 checkpoints.
         """
-        encoder = OnnxNetwork(folder / ENCODER_FILE, threads)
-        decoder = OnnxNetwork(folder / DECODER_FILE, threads)
+        encoder = OnnxNetwork(folder / ENCODER.file, threads)
+        decoder = OnnxNetwork(folder / DECODER.file, threads)
         if encoder.checkpoint_sha256 != decoder.checkpoint_sha256:
             raise WeightsMismatchError(
-                f"sam: {ENCODER_FILE} and {DECODER_FILE} in {folder} come from different checkpoints "
+                f"sam: {ENCODER.file} and {DECODER.file} in {folder} come from different checkpoints "
                 f"({encoder.checkpoint_sha256} and {decoder.checkpoint_sha256}); export both again"
             )
         side_px = encoder.shape_of("image")[-1]
         if not isinstance(side_px, int):
             raise WeightsMismatchError(
-                f"sam: {ENCODER_FILE} in {folder} does not fix its input's side; export it again"
+                f"sam: {ENCODER.file} in {folder} does not fix its input's side; export it again"
             )
         return cls(encoder, decoder, side_px)
 

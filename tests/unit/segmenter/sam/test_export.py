@@ -22,7 +22,7 @@ from services.segmenter.model import WeightsMismatchError
 from services.segmenter.sam import export as export_module
 from services.segmenter.sam.export import ExportError, compare, export, main
 from services.segmenter.sam.prompts import Prompt, make_prompts
-from services.segmenter.sam.sam_model import DECODER_FILE, ENCODER_FILE, OnnxNetwork, SamModel
+from services.segmenter.sam.sam_model import DECODER, ENCODER, OnnxNetwork, SamModel
 from services.segmenter.sam.torchvision_shim import declare_missing_operators
 from tests.helpers import scenes
 
@@ -95,7 +95,7 @@ def test_a_batch_pairs_every_prompt_with_its_own_embedding(sam: Any, folder: Pat
     embeddings = rng.normal(size=(3, 32, 16, 16)).astype(np.float32)
     coords = rng.uniform(0, SIDE_PX, (3, 2, 2)).astype(np.float32)
     masks = rng.normal(size=(3, 1, 64, 64)).astype(np.float32)
-    answer = OnnxNetwork(folder / DECODER_FILE, threads=1).run(
+    answer = OnnxNetwork(folder / DECODER.file, threads=1).run(
         {
             "image_embeddings": embeddings,
             "point_coords": np.concatenate([coords, np.zeros((3, 1, 2), np.float32)], axis=1),
@@ -120,7 +120,7 @@ def test_a_batch_pairs_every_prompt_with_its_own_embedding(sam: Any, folder: Pat
 
 
 def test_the_encoder_takes_batches(folder: Path) -> None:
-    encoder = OnnxNetwork(folder / ENCODER_FILE, threads=1)
+    encoder = OnnxNetwork(folder / ENCODER.file, threads=1)
     images = np.random.default_rng(1).normal(size=(3, 3, SIDE_PX, SIDE_PX)).astype(np.float32)
     together = encoder.run({"image": images})["image_embeddings"]
     alone = [encoder.run({"image": image[None]})["image_embeddings"][0] for image in images]
@@ -131,8 +131,8 @@ def test_large_weights_lie_in_one_file_beside_the_model(sam: Any, tmp_path: Path
     for _ in range(2):  # exporting again replaces, it does not append
         export(sam, tmp_path, "0" * 64, max_protobuf_bytes=1)
     names = {file.name for file in tmp_path.iterdir()}
-    assert names == {ENCODER_FILE, f"{ENCODER_FILE}.data", DECODER_FILE, f"{DECODER_FILE}.data"}
-    assert (tmp_path / f"{ENCODER_FILE}.data").stat().st_size < 1.2 * 4 * count_weights(sam.image_encoder)
+    assert names == {ENCODER.file, f"{ENCODER.file}.data", DECODER.file, f"{DECODER.file}.data"}
+    assert (tmp_path / f"{ENCODER.file}.data").stat().st_size < 1.2 * 4 * count_weights(sam.image_encoder)
     assert max(one.difference for one in compare(sam, tmp_path)) <= 2e-5
 
 
@@ -142,7 +142,7 @@ def count_weights(network: Any) -> int:
 
 def test_halves_of_different_checkpoints_do_not_load(sam: Any, folder: Path, tmp_path: Path) -> None:
     export(sam, tmp_path, "1" * 64)
-    (tmp_path / DECODER_FILE).write_bytes((folder / DECODER_FILE).read_bytes())
+    (tmp_path / DECODER.file).write_bytes((folder / DECODER.file).read_bytes())
     with pytest.raises(WeightsMismatchError, match="come from different checkpoints"):
         SamModel.load(tmp_path)
 
@@ -163,7 +163,7 @@ def test_the_command_exports_a_checkpoint(
     monkeypatch.setattr("sys.argv", [*command, "--any-checkpoint"])
     assert main() == 0
     said = capsys.readouterr().out
-    assert f"sha256 {OnnxNetwork(out / ENCODER_FILE).checkpoint_sha256}" in said
+    assert f"sha256 {OnnxNetwork(out / ENCODER.file).checkpoint_sha256}" in said
     assert "low_res_logits: differs from torch by" in said
     assert max(one.difference for one in compare(sam, out)) <= 2e-5
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.segmenter.model import WeightsMismatchError, WeightsMissingError
 from services.segmenter.sam.prompts import make_prompts
-from services.segmenter.sam.sam_model import DECODER_FILE, ENCODER_FILE, OnnxNetwork, SamModel
+from services.segmenter.sam.sam_model import DECODER, ENCODER, OnnxNetwork, SamModel
 from tests.helpers.composites import solid
 from tests.helpers.tiny_onnx import save_red_model
 from tests.helpers.tiny_sam import ColorDecoder, ColorEncoder
@@ -19,13 +19,13 @@ def test_missing_files_say_how_to_get_them(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / ENCODER_FILE).write_bytes(b"no model")
+    (tmp_path / ENCODER.file).write_bytes(b"no model")
     with pytest.raises(WeightsMismatchError, match="not a model ONNX Runtime can load"):
         SamModel.load(tmp_path)
 
 
 def test_a_network_that_is_not_sam_s(tmp_path: Path) -> None:
-    network = OnnxNetwork(save_red_model(tmp_path / DECODER_FILE, 32, gain=1, offset=0), threads=1)
+    network = OnnxNetwork(save_red_model(tmp_path / DECODER.file, 32, gain=1, offset=0), threads=1)
     assert network.checkpoint_sha256 is None
     assert network.shape_of("image") == [1, 3, 32, 32]
     with pytest.raises(WeightsMismatchError, match="without input point_coords"):
