@@ -12,16 +12,17 @@ from tests.helpers.tiny_onnx import save_red_model
 from tools.triton_server import TRITONSERVER, TritonServer
 
 SIDE_PX = 64
-DARKNESS = {"gain": -1.0, "offset": 1.0}
-"""Probability 1 for black, 0 for white, as far as the model's normalisation leaves them so."""
 
 
 @pytest.fixture(scope="session")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of three models: "batches" and "single", both of 64 px, and one that passes for u2netp."""
+    """Weights of three models: "batches" and "single", both of 64 px, and one that passes for u2netp.
+
+    Each says 1 for black and 0 for white.
+    """
     folder = tmp_path_factory.mktemp("weights")
-    save_red_model(folder / "batches.onnx", SIDE_PX, **DARKNESS, batch="batch")
-    save_red_model(folder / "single.onnx", SIDE_PX, **DARKNESS)
+    save_red_model(folder / "batches.onnx", SIDE_PX, gain=-1, offset=1, batch="batch")
+    save_red_model(folder / "single.onnx", SIDE_PX, gain=-1, offset=1)
     # Normalised as u2netp wants it, black is -2.1 and white 2.2.
     save_red_model(folder / "u2netp.onnx", 320, gain=-0.23, offset=0.51, batch="batch")
     return folder

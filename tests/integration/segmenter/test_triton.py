@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -180,7 +181,7 @@ class Running:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._segmenter = segmenter_pb2_grpc.SegmenterServiceStub(channel)
-        self._health = health_pb2_grpc.HealthStub(channel)
+        self._health: Any = health_pb2_grpc.HealthStub(channel)
 
     async def segment(self) -> SegmentImageResponse:
         return await self._segmenter.SegmentImage(SegmentImageRequest(photo=mug_jpeg()), timeout=TIMEOUT_S)
