@@ -61,7 +61,7 @@ async def main() -> None:
         row = ServedModel(spec.name, arguments.weights.name, spec.input_side_px)
         options = Options("python", instances=arguments.instances, threads=arguments.threads)
         signature = write_model(row, arguments.weights, repository, options, open_batch_of_one=True)
-        server = TritonServer(repository)
+        server = TritonServer(repository, start_timeout_s=900.0)
         server.start()
         triton = Triton(server.url, _TIMEOUT_S)
         there = LearnedProposer(spec, triton.model(spec))

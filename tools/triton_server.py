@@ -8,13 +8,18 @@ from pathlib import Path
 from tools.stack import free_port
 
 TRITONSERVER = Path(__file__).parents[1] / ".venv-triton" / "bin" / "tritonserver"
-_START_TIMEOUT_S = 110.0  # models run once before it answers, and the machine may be busy
 
 
 class TritonServer:
-    """One tritonserver process over a model repository; it keeps its port, and loads and unloads models when told."""
+    """One tritonserver process over a model repository; it keeps its port, and loads and unloads models when told.
 
-    def __init__(self, repository: Path) -> None:
+    Args:
+        repository: its folder; the log lies beside it.
+        start_timeout_s: models run once with their largest batch before it answers, and the machine may be busy.
+    """
+
+    def __init__(self, repository: Path, start_timeout_s: float = 110.0) -> None:
+        self._start_timeout_s = start_timeout_s
         self._repository = repository
         self._port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -51,7 +56,7 @@ class TritonServer:
 
     def _wait_until_it_listens(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         """Triton opens its port when all models are loaded and warm."""
-        give_up_at = time.monotonic() + _START_TIMEOUT_S
+        give_up_at = time.monotonic() + self._start_timeout_s
         while process.poll() is None and time.monotonic() < give_up_at:
             try:
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
