@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from services.segmenter.background import Background, describe_background, rim
 from services.segmenter.color_model import palette, separate
+from services.segmenter.graph_cut import grab_cut
 from services.segmenter.masks import grow, resize, scale_roi, shrink, soft_iou, to_lab, without_fragments, working_size
 from services.segmenter.plain_background import PlainSeparation, separate_plain
 from services.segmenter.proposal import Proposal, Roi
@@ -109,7 +110,7 @@ class ClassicalProposer:
         if roi is None:
             # The rim was only presumed to be background: where the product runs into it, the cut may take it.
             trimap[outside & _continued(product, outside)] = cv2.GC_PR_FGD
-        cut = _grab_cut(work, trimap, rounds=2)
+        cut = grab_cut(work, trimap, rounds=2)
         return without_fragments(cut, _MIN_FRAGMENT_SHARE).astype(np.float32)
 
 
@@ -154,7 +155,7 @@ def _hypotheses(
         starts["field"] = seeds
     found = []
     for name, seeds in starts.items():
-        mask = without_fragments(_grab_cut(image, seeds, _CUT_ROUNDS), _MIN_FRAGMENT_SHARE)
+        mask = without_fragments(grab_cut(image, seeds, _CUT_ROUNDS), _MIN_FRAGMENT_SHARE)
         if _MIN_PRODUCT_SHARE <= mask.mean() <= 0.95:
             found.append(Hypothesis(name, mask))
     return found
@@ -194,17 +195,6 @@ def _seeds(probability: NDArray[np.float32], threshold: float, outside: NDArray[
     seeds = np.where(probability >= threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[(probability < 0.1 * threshold) | outside] = cv2.GC_BGD
     return seeds
-
-
-def _grab_cut(image: NDArray[np.uint8], seeds: NDArray[np.uint8], rounds: int) -> NDArray[np.bool_]:
-    """Product mask (H, W). With too few seeds of a side for its colour model, the seeds are the answer."""
-    product = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    if min(np.count_nonzero(product), np.count_nonzero(~product)) < 8:
-        return product
-    labels = seeds.copy()
-    cv2.setRNGSeed(0)  # GrabCut's k-means draws from OpenCV's generator, which is one per thread
-    cv2.grabCut(image, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
-    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def _rank(hypotheses: list[Hypothesis], lab: NDArray[np.float32]) -> list[Hypothesis]:

@@ -38,11 +38,13 @@ class Fusion:
     matte: float32 (h, w) in [0, 1].
     agreement: mean soft IoU between the proposals, in [0, 1], and no more than the surest learned proposal agrees
         with itself; of a single proposal, its confidence.
+    chance: float32 (h, w) in [0, 1], of each pixel being product: the mean of all proposals, used or not.
     weights: one per proposal, in their order, summing to 1: how much of the matte is theirs.
     """
 
     matte: NDArray[np.float32]
     agreement: float
+    chance: NDArray[np.float32]
     weights: tuple[float, ...]
 
 
@@ -55,10 +57,11 @@ def fuse(proposals: Sequence[Proposal], background: Background, classical_name: 
     if not proposals:
         raise ValueError("no proposals to fuse; configure at least one proposer")
     if len(proposals) == 1:
-        return Fusion(proposals[0].matte, _agreement(proposals[0]), (1.0,))
+        return Fusion(proposals[0].matte, _agreement(proposals[0]), proposals[0].matte, (1.0,))
 
     height, width = max((p.matte.shape for p in proposals), key=lambda shape: shape[0] * shape[1])
     mattes = [resize(p.matte, height, width) for p in proposals]
+    chance = np.asarray(np.mean(mattes, axis=0), np.float32)
     learned = [i for i, p in enumerate(proposals) if p.name != classical_name]
     classical = [i for i, p in enumerate(proposals) if p.name == classical_name]
     agreement = float(
@@ -72,7 +75,7 @@ def fuse(proposals: Sequence[Proposal], background: Background, classical_name: 
         learned_matte += np.float32(learned_weights[i]) * mattes[i]
     weights = [learned_weights.get(i, 0.0) for i in range(len(proposals))]
     if not classical:
-        return Fusion(learned_matte, agreement, tuple(weights))
+        return Fusion(learned_matte, agreement, chance, tuple(weights))
 
     own = classical[0]
     matte, classical_weight = _meet(
@@ -82,7 +85,7 @@ def fuse(proposals: Sequence[Proposal], background: Background, classical_name: 
     weights[own] = classical_weight
     if not matte.any():
         agreement = 0.0
-    return Fusion(matte.astype(np.float32), agreement, tuple(weights))
+    return Fusion(matte.astype(np.float32), agreement, chance, tuple(weights))
 
 
 def _agreement(proposal: Proposal) -> float:

@@ -20,9 +20,9 @@ class LearnedProposer:
     """Proposes a matte with one model.
 
     The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
-    gets the model's full resolution; a product that fills the photo gets one look. The confidence of the proposal is
-    how far the two looks agree (soft IoU), and with one look how decided it is. The output is never stretched to the
-    full range, so a photo in which the model sees nothing gives an empty proposal of confidence 0.
+    gets the model's full resolution; a product that fills the photo gets one look. The proposal is the mean of the
+    looks, its confidence how far they agree (soft IoU), and with one look how decided it is. The output is never
+    stretched to the full range, so a photo in which the model sees nothing gives an empty proposal of confidence 0.
 
     Args:
         spec: how to feed the model, from the registry.
@@ -55,11 +55,19 @@ class LearnedProposer:
         second = clear_outside(second, roi_at_size)
         if not (second >= 0.5).any():
             return Proposal(self.name, first, 0.0)
-        return Proposal(self.name, second, soft_iou(first, second))
+        return Proposal(self.name, (first + second) / 2, soft_iou(first, second))
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities (S, S) float32 in [0, 1] for an image of any size."""
-        output = self._model.run(prepare(image, self._spec))
+        """Probabilities (S, S) float32 in [0, 1] for an image of any size; models that are quick see it mirrored too."""
+        prepared = prepare(image, self._spec)
+        matte = self._run(prepared)
+        if not self._spec.mirrored:
+            return matte
+        mirrored = self._run(np.ascontiguousarray(prepared[..., ::-1]))
+        return (matte + mirrored[:, ::-1]) / 2
+
+    def _run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        output = self._model.run(prepared)
         matte = np.squeeze(output)
         if matte.ndim != 2:
             raise WeightsMismatchError(

@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.segmenter.background import Background, BackgroundKind, describe_background, rim
+from services.segmenter.classical import ClassicalProposer
 from services.segmenter.edges import sharpen_to
-from services.segmenter.fusion import fuse
+from services.segmenter.fusion import Fusion, fuse
+from services.segmenter.graph_cut import cut_along
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
 from services.segmenter.pieces import Piece, find_pieces, touches_frame
 from services.segmenter.proposal import Proposal, Proposer, Refiner, Roi, SegmentationWarning
 from services.segmenter.traits import Trait, find_traits
+from services.segmenter.uncertainty import expected_iou, undecided
 
 _DESCRIPTION_SIDE_PX = 192
+_ALPHA_SIDE_PX = 640  # at which a photo's own alpha is asked how decided it is
 _LOW_AGREEMENT = 0.6
 
 
@@ -46,6 +50,8 @@ class Segmentation:
     traits: what makes the product hard.
     pieces: its connected parts, largest first; none for an empty matte.
     agreement: how far the proposals agree with each other and with themselves, in [0, 1]; see `fusion.Fusion`.
+    expected_iou: what the proposals' probabilities promise of the overlap with the true product, in [0, 1].
+    undecided: float32 (h, w) in [0, 1] at the proposals' size, how open each pixel is.
     proposals: who proposed, how sure, and how much of it was used.
     touches_frame: whether the product reaches the frame.
     warnings: what the caller should know.
@@ -56,6 +62,8 @@ class Segmentation:
     traits: frozenset[Trait]
     pieces: tuple[Piece, ...]
     agreement: float
+    expected_iou: float
+    undecided: NDArray[np.float32]
     proposals: tuple[ProposalScore, ...]
     touches_frame: bool
     warnings: tuple[SegmentationWarning, ...]
@@ -91,7 +99,7 @@ def segment(
     if alpha is not None:
         matte = clear_outside(alpha.astype(np.float32, copy=False), roi)
         background = replace(background, kind=BackgroundKind.TRANSPARENT)
-        agreement = 1.0
+        agreement, chance = 1.0, resize(matte, *working_size(height, width, _ALPHA_SIDE_PX))
         scores: tuple[ProposalScore, ...] = (ProposalScore("alpha", 1.0, 1.0),)
         proposed: tuple[SegmentationWarning, ...] = ()
     else:
@@ -100,8 +108,8 @@ def segment(
         if refiner is not None:
             proposals.append(refiner.refine(image, Proposal("fused", fused.matte, fused.agreement), roi))
             fused = fuse(proposals, background)
-        matte = clear_outside(sharpen_to(image, fused.matte), roi)
-        agreement = fused.agreement
+        matte = clear_outside(sharpen_to(image, _outlined(image, fused, proposals)), roi)
+        agreement, chance = fused.agreement, fused.chance
         scores = tuple(
             ProposalScore(proposal.name, proposal.confidence, weight)
             for proposal, weight in zip(proposals, fused.weights, strict=True)
@@ -117,10 +125,18 @@ def segment(
         traits=find_traits(image, matte, background, pieces),
         pieces=pieces,
         agreement=agreement,
+        expected_iou=expected_iou(resize(matte, *chance.shape) >= 0.5, chance),
+        undecided=undecided(chance),
         proposals=scores,
         touches_frame=touches_frame(matte),
         warnings=proposed + _warnings(pieces, agreement),
     )
+
+
+def _outlined(image: NDArray[np.uint8], fused: Fusion, proposals: Sequence[Proposal]) -> NDArray[np.float32]:
+    """The fused matte; a learned one is small, and its outline is brought to the image's edges."""
+    learned = sum(w for w, p in zip(fused.weights, proposals, strict=True) if p.name != ClassicalProposer.name)
+    return cut_along(image, fused.matte) if learned > 0 else fused.matte
 
 
 def _proposals(image: NDArray[np.uint8], roi: Roi | None, proposers: Sequence[Proposer]) -> list[Proposal]:
