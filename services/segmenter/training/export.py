@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def export(network: Network, side: int, target: Path) -> float:
     """Write the model; returns the largest difference to the network's own output on a random input."""
     shipped = _Shipped(network).eval()
     example = torch.rand(2, 3, side, side) * 2 - 1
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have its newer exporter, which needs onnxscript
         full = Path(folder) / "full.onnx"
         torch.onnx.export(
             shipped,

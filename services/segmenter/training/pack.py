@@ -146,7 +146,16 @@ def _cropped(image: Image, matte: Image) -> tuple[Image, Image]:
     return image[box], matte[box]
 
 
-def _write(source: Path, votes: Path, out: Path, grades: set[str]) -> None:
+def write_pack(source: Path, votes: Path, out: Path, grades: set[str]) -> None:
+    """Replace the pieces in `out` by those of a source folder.
+
+    Args:
+        source: SOURCES.csv (file, grade, note; "touches_" and letters of "TBLR" in a note name the sides of the frame
+            that cut the product), products `NAME.jpg` with mattes `NAME_a.png` in foregrounds_*, photos_masked and
+            emoji, surfaces in backgrounds, and photos without a mask in unlabelled.
+        votes: what votes.py made of the unlabelled ones; photos without a vote, or with one to mistrust, are left out.
+        grades: of SOURCES.csv, to take.
+    """
     with (source / "SOURCES.csv").open(newline="") as table:
         rows = {row["file"]: row for row in csv.DictReader(table) if row["grade"] in grades}
     out.mkdir(parents=True, exist_ok=True)
@@ -199,7 +208,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".training/pack"))
     parser.add_argument("--grades", default="AB", help='"A": the licensors\' own images only')
     args = parser.parse_args()
-    _write(args.source, args.votes, args.out, set(args.grades))
+    write_pack(args.source, args.votes, args.out, set(args.grades))
 
 
 if __name__ == "__main__":
