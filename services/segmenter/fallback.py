@@ -9,7 +9,7 @@ import structlog
 from numpy.typing import NDArray
 
 from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
-from services.segmenter.proposal import Proposal, Proposer, Roi, SegmentationWarning
+from services.segmenter.proposal import Proposal, Proposer, Refiner, Roi, SegmentationWarning
 
 log = structlog.get_logger()
 
@@ -34,9 +34,32 @@ class FallbackProposer:
         try:
             return self._first.propose(image, roi)
         except (ModelUnavailableError, ModelDeadlineError) as error:
-            log.warning("model fallback", model=self.name, to="local", reason=type(error).__name__, error=str(error))
-            reason = "could not be reached" if isinstance(error, ModelUnavailableError) else "did not answer in time"
-            warning = SegmentationWarning(
-                "MODEL_FALLBACK_LOCAL", f"the model server {reason}; {self.name} ran inside the segmenter instead"
-            )
-            return replace(self._second.propose(image, roi), warnings=(warning,))
+            return _said(self._second.propose(image, roi), error)
+
+
+class FallbackRefiner:
+    """The same for what refines a proposal; see `FallbackProposer`."""
+
+    def __init__(self, first: Refiner, second: Refiner) -> None:
+        self._first = first
+        self._second = second
+
+    @property
+    def name(self) -> str:
+        return self._first.name
+
+    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+        try:
+            return self._first.refine(image, prior, roi)
+        except (ModelUnavailableError, ModelDeadlineError) as error:
+            return _said(self._second.refine(image, prior, roi), error)
+
+
+def _said(proposal: Proposal, error: ModelUnavailableError | ModelDeadlineError) -> Proposal:
+    """The proposal of the model in this process, with a warning that it is."""
+    log.warning("model fallback", model=proposal.name, to="local", reason=type(error).__name__, error=str(error))
+    reason = "could not be reached" if isinstance(error, ModelUnavailableError) else "did not answer in time"
+    warning = SegmentationWarning(
+        "MODEL_FALLBACK_LOCAL", f"the model server {reason}; {proposal.name} ran inside the segmenter instead"
+    )
+    return replace(proposal, warnings=(warning,))

@@ -52,3 +52,8 @@ def check(digest: str, model: str) -> None:
         f"sha256 {digest} is not that of the published {wanted.weights_file} ({wanted.sha256}); fetch it again with "
         f"packshot models fetch {wanted.name}, or export a checkpoint of your own with --any-checkpoint"
     )
+
+
+def is_published(digest: str | None) -> bool:
+    """Whether a digest is that of a published checkpoint."""
+    return digest is not None and digest in {row.sha256 for row in PUBLISHED.values()}

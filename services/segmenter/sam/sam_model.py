@@ -18,6 +18,7 @@ published models), E = S / 16, G = S / 4, C the embedding's channels (256), N th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,13 @@ class Network(Protocol):
 class OnnxNetwork:
     """A network of an ONNX file, on the CPU."""
 
-    def __init__(self, file: Path, threads: int = 0) -> None:
+    def __init__(self, file: Path, threads: int = 0, sha256: str | None = None) -> None:
         """Load the file.
 
         Args:
             file: written by `export.py`.
             threads: for one run; 0 lets ONNX Runtime use every core.
+            sha256: digest that the file must have; None accepts any.
 
         Raises:
             WeightsMissingError, WeightsMismatchError: see there.
@@ -81,6 +83,11 @@ class OnnxNetwork:
             raise WeightsMissingError(
                 f"sam: there is no {file}; export it from a checkpoint with python -m services.segmenter.sam.export, "
                 "or leave sam out of the proposers"
+            )
+        if sha256 is not None and _digest(file) != sha256.lower():
+            raise WeightsMismatchError(
+                f"sam: {file} has sha256 {_digest(file)}, but {sha256} was asked for; export the right checkpoint or "
+                "correct the digest"
             )
         self._session = open_session("sam", file, threads, ("CPUExecutionProvider",))
         self._outputs = [output.name for output in self._session.get_outputs()]
@@ -107,23 +114,36 @@ class OnnxNetwork:
 
 
 class SamModel:
-    """Asks SAM: an image becomes an embedding once, then every prompt is a quick question."""
+    """Asks SAM: an image becomes an embedding once, then every prompt is a quick question.
+
+    Args:
+        encoder, decoder: its halves.
+        side_px: the square's side; every published model has 1024.
+    """
 
     def __init__(self, encoder: Network, decoder: Network, side_px: int = 1024) -> None:
         self._encoder = encoder
         self._decoder = decoder
         self._side_px = side_px
+        self.checkpoint_sha256: str | None = None
+        """Of the checkpoint that both halves come from, where that is known."""
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 0) -> SamModel:
+    def load(cls, folder: Path, threads: int = 0, sha256: Mapping[str, str] | None = None) -> SamModel:
         """Both halves from a folder, as `export.py` leaves them.
+
+        Args:
+            folder: the models' folder.
+            threads: of each half.
+            sha256: digests that the halves' files must have, by the halves' names; others are accepted as they are.
 
         Raises:
             WeightsMissingError, WeightsMismatchError: see there; the latter also when the halves come from different
                 checkpoints.
         """
-        encoder = OnnxNetwork(folder / ENCODER.file, threads)
-        decoder = OnnxNetwork(folder / DECODER.file, threads)
+        encoder, decoder = (
+            OnnxNetwork(folder / half.file, threads, (sha256 or {}).get(half.name)) for half in (ENCODER, DECODER)
+        )
         if encoder.checkpoint_sha256 != decoder.checkpoint_sha256:
             raise WeightsMismatchError(
                 f"sam: {ENCODER.file} and {DECODER.file} in {folder} come from different checkpoints "
@@ -134,7 +154,9 @@ class SamModel:
             raise WeightsMismatchError(
                 f"sam: {ENCODER.file} in {folder} does not fix its input's side; export it again"
             )
-        return cls(encoder, decoder, side_px)
+        model = cls(encoder, decoder, side_px)
+        model.checkpoint_sha256 = encoder.checkpoint_sha256
+        return model
 
     def letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
         return Letterbox.of(*image.shape[:2], self._side_px)
@@ -170,3 +192,8 @@ class SamModel:
             np.asarray(answer["low_res_logits"][0], np.float32),
             np.asarray(answer["iou_predictions"][0], np.float32),
         )
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.segmenter.fallback import FallbackProposer
+from services.segmenter.fallback import FallbackProposer, FallbackRefiner
 from services.segmenter.model import ModelDeadlineError, ModelError, ModelUnavailableError, WeightsMismatchError
 from services.segmenter.proposal import Proposal, Roi
 from tests.helpers.composites import solid
@@ -61,3 +61,36 @@ def test_the_second_answers_for_a_server_that_does_not_and_the_answer_says_so(er
 def test_a_wrong_model_is_not_papered_over() -> None:
     with pytest.raises(WeightsMismatchError):
         FallbackProposer(Failing(WeightsMismatchError("tiny: another model")), Sure(0.1)).propose(PHOTO)
+
+
+class Refining:
+    """Answers the prior with a confidence of its own, or fails."""
+
+    name = "sam"
+
+    def __init__(self, confidence: float, error: ModelError | None = None) -> None:
+        self._confidence = confidence
+        self._error = error
+
+    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+        if self._error is not None:
+            raise self._error
+        return Proposal(self.name, prior.matte, self._confidence)
+
+
+PRIOR = Proposal("fused", np.ones((2, 3), np.float32), 0.5)
+
+
+def test_a_refiner_is_stood_in_for_the_same_way() -> None:
+    late = Refining(0, ModelDeadlineError("sam-encoder: late"))
+    assert FallbackRefiner(Refining(0.9), Refining(0.1)).refine(PHOTO, PRIOR).confidence == 0.9
+    refined = FallbackRefiner(late, Refining(0.1)).refine(PHOTO, PRIOR)
+    assert refined.confidence == 0.1
+    assert [warning.code for warning in refined.warnings] == ["MODEL_FALLBACK_LOCAL"]
+    assert "did not answer in time; sam ran inside" in refined.warnings[0].message
+
+
+def test_a_refiner_that_serves_something_else_is_not_stood_in_for() -> None:
+    wrong = Refining(0, WeightsMismatchError("sam-encoder: another model"))
+    with pytest.raises(WeightsMismatchError):
+        FallbackRefiner(wrong, Refining(0.1)).refine(PHOTO, PRIOR)

@@ -17,7 +17,7 @@ def test_an_unknown_proposer_names_the_known_ones() -> None:
     with pytest.raises(StartError) as caught:
         create(SegmenterSettings(proposers=("classical", "nope")))
     assert str(caught.value) == (
-        f"unknown proposer 'nope' in SEGMENTER_PROPOSERS; known are {', '.join(('classical', *sorted(MODELS)))}"
+        f"unknown proposer 'nope' in SEGMENTER_PROPOSERS; known are {', '.join(('classical', 'sam', *sorted(MODELS)))}"
     )
 
 
@@ -30,6 +30,16 @@ def test_weights_must_have_the_operator_s_digest(tmp_path: Path) -> None:
     save_red_model(tmp_path / "u2netp.onnx", 320, gain=1, offset=0)
     with pytest.raises(StartError, match="00ff was asked for"):
         create(SegmenterSettings(proposers=("u2netp",), models_dir=tmp_path, weights_sha256={"u2netp": "00ff"}))
+
+
+def test_sam_alone_has_nothing_to_refine() -> None:
+    with pytest.raises(StartError, match=r"refines what others propose; .* classical,sam"):
+        create(SegmenterSettings(proposers=("sam",)))
+
+
+def test_without_its_files_sam_says_how_to_export_them(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"no .*sam-encoder\.onnx; export it .* \(the folder is SEGMENTER_MODELS_DIR"):
+        create(SegmenterSettings(proposers=("classical", "sam"), models_dir=tmp_path))
 
 
 async def test_with_its_weights_a_model_is_loaded(tmp_path: Path) -> None:

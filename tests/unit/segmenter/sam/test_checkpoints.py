@@ -5,12 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from services.segmenter.sam.checkpoints import PUBLISHED, CheckpointError, check, sha256_of
+from services.segmenter.sam.checkpoints import PUBLISHED, CheckpointError, check, is_published, sha256_of
 
 
 @pytest.mark.parametrize("model", ["vit_b", "vit_l", "vit_h"])
 def test_the_published_one_passes(model: str) -> None:
     check(str(PUBLISHED[model].sha256), model)
+
+
+def test_published_or_not() -> None:
+    assert is_published(PUBLISHED["vit_h"].sha256)
+    assert not is_published("0" * 64)
+    assert not is_published(None)
 
 
 def test_another_model_s_checkpoint_is_named() -> None:

@@ -6,6 +6,7 @@ Needs torch, segment-anything and torchvision, and is skipped where one is missi
     pytest tests/unit/segmenter/sam/test_export.py
 """
 
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from services.segmenter.sam.export import ExportError, compare, export, main
 from services.segmenter.sam.prompts import Prompt, make_prompts
 from services.segmenter.sam.sam_model import DECODER, ENCODER, OnnxNetwork, SamModel
 from services.segmenter.sam.torchvision_shim import declare_missing_operators
+from services.segmenter.server import create
+from services.segmenter.settings import SegmenterSettings
 from tests.helpers import scenes
 
 declare_missing_operators()
@@ -177,6 +180,18 @@ def test_the_command_refuses_weights_of_another_model(
     monkeypatch.setattr("sys.argv", ["export", "--checkpoint", str(checkpoint), "--model", "vit_b", "--any-checkpoint"])
     assert main() == 1
     assert "is not a checkpoint of vit_b" in capsys.readouterr().err
+
+
+def test_halves_must_have_the_digests_asked_for(folder: Path) -> None:
+    digest = hashlib.sha256((folder / ENCODER.file).read_bytes()).hexdigest()
+    SamModel.load(folder, 1, {ENCODER.name: digest.upper()})
+    with pytest.raises(WeightsMismatchError, match=rf"sam-decoder\.onnx has sha256 .*, but {digest} was asked for"):
+        SamModel.load(folder, 1, {DECODER.name: digest})
+
+
+async def test_the_segmenter_starts_with_sam(folder: Path) -> None:
+    settings = SegmenterSettings(proposers=("classical", "sam"), models_dir=folder, onnx_threads=1)
+    assert create(settings).name == "packshot.v1.SegmenterService"
 
 
 def test_declaring_the_operators_again_does_nothing() -> None:
