@@ -7,11 +7,13 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from services.segmenter.training import export as export_module  # noqa: E402
-from services.segmenter.training.export import export  # noqa: E402
-from services.segmenter.training.network import Network  # noqa: E402
+import torch
+
+from services.segmenter.training import export as export_module
+from services.segmenter.training.export import export
+from services.segmenter.training.network import Network
 
 SIDE = 64
 SHIPPED_BYTES = 12_000_000  # what the repository can carry

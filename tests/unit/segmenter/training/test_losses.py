@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from services.segmenter.training.losses import matte_loss  # noqa: E402
+import torch
+
+from services.segmenter.training.losses import matte_loss
 
 SIDE = 64
 SURE = 20.0  # a logit

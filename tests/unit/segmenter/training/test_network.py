@@ -2,10 +2,12 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from services.segmenter.training.losses import matte_loss  # noqa: E402
-from services.segmenter.training.network import SMALLEST_STEP, Network  # noqa: E402
+import torch
+
+from services.segmenter.training.losses import matte_loss
+from services.segmenter.training.network import SMALLEST_STEP, Network
 
 
 @pytest.mark.parametrize("side", [192, 256, 320])

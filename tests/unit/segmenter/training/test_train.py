@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from services.segmenter.training import train, validation  # noqa: E402
-from services.segmenter.training.composites import SampleMaker  # noqa: E402
-from services.segmenter.training.pack import write_pack  # noqa: E402
-from services.segmenter.training.train import input_side, run_leg, to_input  # noqa: E402
-from tests.helpers.training_pack import tiny_pack, whole_source  # noqa: E402
+import torch
+
+from services.segmenter.training import train, validation
+from services.segmenter.training.composites import SampleMaker
+from services.segmenter.training.pack import write_pack
+from services.segmenter.training.train import input_side, run_leg, to_input
+from tests.helpers.training_pack import tiny_pack, whole_source
 
 BATCH = 4
 ONE_STEP, TWO_STEPS = BATCH, 2 * BATCH

@@ -7,14 +7,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
+import torch
+from torch import nn
 
-from services.segmenter.training import validation  # noqa: E402
-from services.segmenter.training.composites import Sample  # noqa: E402
-from services.segmenter.training.pack import Labelled, Pack  # noqa: E402
-from services.segmenter.training.validation import ValidationSet  # noqa: E402
-from tests.helpers.training_pack import GREY, ORANGE, disc, even, photo, product_on, tiny_pack  # noqa: E402
+from services.segmenter.training import validation
+from services.segmenter.training.composites import Sample
+from services.segmenter.training.pack import Labelled, Pack
+from services.segmenter.training.validation import ValidationSet
+from tests.helpers.training_pack import GREY, ORANGE, disc, even, photo, product_on, tiny_pack
 
 SIDE = 64
 
