@@ -146,9 +146,7 @@ def bottle() -> Scene:
     product = [
         Part(body.moved((0, 0, 0), turn), plastic(srgb(236, 231, 220), 0.16)),
         Part(label.moved((0, 0, 0), turn), plastic(texture(textures.lotion_label(2000, 2320)), 0.22)),
-        Part(
-            meshes.Mesh(ribs, cap.normals, cap.uv, cap.faces).moved((0, 0, 0), turn), plastic(srgb(58, 84, 72), 0.2)
-        ),
+        Part(meshes.Mesh(ribs, cap.normals, cap.uv, cap.faces).moved((0, 0, 0), turn), plastic(srgb(58, 84, 72), 0.2)),
     ]
     sweep = meshes.backdrop(260, -120, 62, 160, 46)
     stage = [Part(sweep, paint(srgb(176, 177, 180)))]

@@ -279,3 +279,40 @@ def softbox_light() -> Image8:
     falloff = 1 - 0.45 * np.clip(x**2 + y**2, 0, 1)
     frame = np.clip((1 - np.maximum(np.abs(x), np.abs(y))) / 0.06, 0, 1)
     return to_image(np.repeat((255 * falloff * frame)[..., None], 3, axis=2))
+
+
+def label(width: int, height: int, seed: int, ground: Colour) -> Image8:
+    """Return a made-up print on a coloured ground: a gradient, bands and shapes, a name and lines of small print."""
+    rng = np.random.default_rng(seed)
+
+    def ink() -> Colour:
+        shade = rng.integers(0, 256, 3) if rng.random() < 0.7 else np.full(3, rng.integers(10, 60))
+        return int(shade[0]), int(shade[1]), int(shade[2])
+
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:] = ground
+    if rng.random() < 0.35:
+        slope = np.linspace(-0.3, 1.1, height, dtype=np.float32)[:, None]
+        picture = blend(picture, ink(), np.broadcast_to(slope, (height, width)).astype(np.float32))
+    image = Image.fromarray(to_image(picture))
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.integers(0, 4))):
+        x, y, reach = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.06, 0.35) * min(width, height)
+        kind = rng.integers(4)
+        if kind == 0:
+            draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=ink())
+        elif kind == 1:
+            draw.rectangle((0, y - reach / 3, width, y + reach / 3), fill=ink())
+        elif kind == 2:
+            draw.rectangle((x - reach, y - reach / 2, x + reach, y + reach / 2), fill=ink())
+        else:
+            draw.regular_polygon((x, y, reach), int(rng.integers(3, 8)), int(rng.integers(360)), fill=ink())
+    name = "".join(rng.choice(list("AEIOUBDFKLMNRSTV"), int(rng.integers(3, 8))))
+    size = max(8, int(min(width / len(name), height * 0.3) * rng.uniform(0.8, 1.2)))
+    colour = ink()
+    _write(draw, (width / 2, height * rng.uniform(0.15, 0.5)), name, size, colour, weight=int(rng.integers(0, 3)))
+    top, step = height * rng.uniform(0.55, 0.7), max(4.0, height * 0.05)
+    for row in range(int(rng.integers(0, 6))):
+        half, y = width * rng.uniform(0.12, 0.4), top + row * step
+        draw.rectangle((width / 2 - half, y, width / 2 + half, y + step * 0.4), fill=colour)
+    return np.asarray(image, np.uint8).copy()
