@@ -19,6 +19,9 @@ from services.segmenter.training.pack import write_pack
 from services.segmenter.training.train import input_side, run_leg, to_input
 from tests.helpers.training_pack import tiny_pack, whole_source
 
+# Seconds, but on a machine that is training meanwhile.
+pytestmark = pytest.mark.timeout(600)
+
 BATCH = 4
 ONE_STEP, TWO_STEPS = BATCH, 2 * BATCH
 
