@@ -114,7 +114,8 @@ def _light(parts: list[Part], view: View, sky: Radiance, spp: int, seed: int, ca
     pure = lit[..., 3] > 0.99
     known = pure | ((lit[..., 3] > 0.2) & (cv2.dilate(pure.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0))
     color = _continued(lit[..., :3] / share, known)
-    albedo, normals = (_continued(guides[..., layer : layer + 3] / share, known) for layer in (0, 3))
+    sampled = np.linalg.norm(guides[..., 3:6], axis=2) > 0.6
+    albedo, normals = (_continued(guides[..., layer : layer + 3], sampled) for layer in (0, 3))
     # Where two surfaces meet the filter finds no kin: a median takes off the grains it leaves there, print untouched.
     base = np.maximum(albedo, np.float32(0.04))
     return np.asarray(cv2.medianBlur(denoise(color, albedo, normals, strength=0.5) / base, 3) * base, np.float32)
@@ -161,7 +162,10 @@ def main(argv: list[str] | None = None) -> int:
             kind, color, matte = render(seed, arguments.side, arguments.spp, Path(cache))
         name = f"render-{seed:05d}-{kind}"
         Image.fromarray(color).save(out / f"{name}.jpg", quality=93, subsampling="4:4:4")
-        save_matte(matte, out / f"{name}_a.png")  # last: it says that the pair is whole
+        # Last and at once: a matte in its place says that the pair is whole.
+        unfinished = out / f".{name}.png"
+        save_matte(matte, unfinished)
+        unfinished.replace(out / f"{name}_a.png")
         made += 1
         done = seed - arguments.first + 1
         print(f"{done}/{arguments.count} {name} {time.monotonic() - start:.0f} s", flush=True)
