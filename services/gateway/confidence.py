@@ -14,6 +14,7 @@ HARD_TRAITS: Final[Mapping[str, float]] = {
     "hairy": 0.85,
     "reflective": 0.85,
     "white_on_white": 0.75,
+    "worn_or_held": 0.6,
 }
 """What a trait leaves of the certainty; a product with several has the lowest."""
 

@@ -31,6 +31,7 @@ _TRAITS: Final = {
     Trait.REFLECTIVE: image_pb2.TRAIT_REFLECTIVE,
     Trait.MULTI_PIECE: image_pb2.TRAIT_MULTI_PIECE,
     Trait.WHITE_ON_WHITE: image_pb2.TRAIT_WHITE_ON_WHITE,
+    Trait.WORN_OR_HELD: image_pb2.TRAIT_WORN_OR_HELD,
 }
 _RETRY_AFTER_S: Final = 1.0
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from services.segmenter.background import Background
 from services.segmenter.masks import grow, resize, shrink, to_lab, working_size
 from services.segmenter.pieces import Piece
+from services.segmenter.skin import shows_skin
 from services.segmenter.superpixels import gradient_magnitude
 
 _SIDE_PX = 384
@@ -28,6 +29,7 @@ class Trait(Enum):
     REFLECTIVE = "reflective"
     MULTI_PIECE = "multi-piece"
     WHITE_ON_WHITE = "white-on-white"
+    WORN_OR_HELD = "worn or held"
 
 
 def find_traits(
@@ -62,6 +64,8 @@ def find_traits(
             found.add(Trait.HAIRY)
     if _is_reflective(lab, inside):
         found.add(Trait.REFLECTIVE)
+    if shows_skin(lab, product, background):
+        found.add(Trait.WORN_OR_HELD)
     return frozenset(found)
 
 
