@@ -17,7 +17,7 @@ TRAINED_ON = names("foregrounds_white", 4, held_out=False)
 
 def packed(source: Source, *, votes: Path | None = None, grades: str = "AB") -> tuple[Pack, Pack]:
     out = source.folder / "pack"
-    write_pack(source.folder, votes or source.folder / "votes", out, set(grades))
+    write_pack(source.folder, votes or source.folder / "votes", source.folder / "renders", out, set(grades))
     return read_pack(out)
 
 
@@ -104,6 +104,15 @@ def test_a_photo_without_a_vote_is_left_out(source: Source) -> None:
     source.add(names("unlabelled", 1, held_out=False)[0], even(48, 48, GREY))
     source.add(TRAINED_ON[0], CUTOUT, MATTE)
     assert not packed(source)[0].photos
+
+
+def test_renders_are_cutouts_of_their_kind_and_never_held_out(source: Source) -> None:
+    for number in range(20):
+        source.add(f"renders/render-{number:04}-glass-bottle.jpg", CUTOUT, MATTE)
+    train, held_out = packed(source)
+    assert {cutout.name for cutout in train.cutouts} == {f"renders-glass-bottle_{number:04}" for number in range(20)}
+    assert train.cutouts[0].matte.shape < MATTE.shape
+    assert not held_out.cutouts
 
 
 def test_a_full_piece_is_followed_by_another(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
