@@ -57,7 +57,8 @@ def shows_skin(lab: NDArray[np.float32], product: NDArray[np.bool_], background:
         product: bool (H, W).
         background: as described before; a plain one's own colour is not skin.
     """
-    size = working_size(*product.shape, _SIDE_PX)
+    height, width = product.shape
+    size = working_size(height, width, _SIDE_PX)
     lab = resize(lab, *size)
     product = resize(product.astype(np.float32), *size) >= 0.5
     hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))

@@ -21,7 +21,8 @@ TONES = {
 
 
 def shows(photo: Image, product: NDArray[np.bool_]) -> bool:
-    size = working_size(*photo.shape[:2], 192)
+    height, width = photo.shape[:2]
+    size = working_size(height, width, 192)
     background = describe_background(to_lab(resize(photo, *size)), rim(*size))
     return shows_skin(to_lab(photo), product, background)
 
