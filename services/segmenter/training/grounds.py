@@ -84,7 +84,7 @@ def clutter(rng: np.random.Generator, side: int, ground: Image, others: Sequence
 def behind_a_photo(rng: np.random.Generator, side: int, photo: Labelled) -> Image:
     """A real photo as the set; its own product is to be covered, or lies out of focus."""
     scene = _crop(rng, side, photo.image, turn=False)
-    blur = rng.uniform(0.003, 0.04) * side
+    blur = rng.uniform(0.01, 0.05) * side
     return np.asarray(cv2.GaussianBlur(scene, (0, 0), blur), np.uint8)
 
 

@@ -146,7 +146,7 @@ def _cropped(image: Image, matte: Image) -> tuple[Image, Image]:
     return image[box], matte[box]
 
 
-def write_pack(source: Path, votes: Path, out: Path, grades: set[str]) -> None:
+def write_pack(source: Path, votes: Path, renders: Path, out: Path, grades: set[str]) -> None:
     """Replace the pieces in `out` by those of a source folder.
 
     Args:
@@ -154,6 +154,8 @@ def write_pack(source: Path, votes: Path, out: Path, grades: set[str]) -> None:
             that cut the product), products `NAME.jpg` with mattes `NAME_a.png` in foregrounds_*, photos_masked and
             emoji, surfaces in backgrounds, and photos without a mask in unlabelled.
         votes: what votes.py made of the unlabelled ones; photos without a vote, or with one to mistrust, are left out.
+        renders: `render-NUMBER-KIND.jpg` with `_a.png`, as bench.scenes.products makes them; none are held out, as
+            new ones can be made at any time.
         grades: of SOURCES.csv, to take.
     """
     with (source / "SOURCES.csv").open(newline="") as table:
@@ -183,6 +185,11 @@ def write_pack(source: Path, votes: Path, out: Path, grades: set[str]) -> None:
             touched = re.search(r"touches_([TBLR]+)", row["note"])
             small, small_matte = (_shrunk(part) for part in _cropped(image, matte))
             add("cutouts", file, small, small_matte, f"@{touched[1]}" if touched else "")
+    for file, image in _pictures(renders):
+        matte = np.asarray(cv2.imread(str(file.with_name(f"{file.stem}_a.png")), cv2.IMREAD_GRAYSCALE), np.uint8)
+        _, number, kind = file.stem.split("-", 2)
+        writer.add(f"cutouts/renders-{kind}_{number}", *_cropped(image, matte))
+        counts["renders"] = counts.get("renders", 0) + 1
     for file, image in _pictures(source / "backgrounds"):
         if f"backgrounds/{file.name}" in rows:
             add("grounds", file, _shrunk(image))
@@ -205,10 +212,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, default=Path("../shared/train"))
     parser.add_argument("--votes", type=Path, default=Path(".training/votes/u2netp"))
+    parser.add_argument("--renders", type=Path, default=Path(".training/renders"))
     parser.add_argument("--out", type=Path, default=Path(".training/pack"))
     parser.add_argument("--grades", default="AB", help='"A": the licensors\' own images only')
     args = parser.parse_args()
-    write_pack(args.source, args.votes, args.out, set(args.grades))
+    write_pack(args.source, args.votes, args.renders, args.out, set(args.grades))
 
 
 if __name__ == "__main__":
