@@ -67,7 +67,7 @@ def mask_logits(matte: NDArray[np.float32]) -> NDArray[np.float32]:
     """Log-odds of a matte, limited to ±8, which is as sure as SAM is of its own masks' insides."""
     least = 1 / (1 + np.exp(_MAX_LOGIT))
     odds = np.clip(matte, least, 1 - least)
-    return np.log(odds / (1 - odds)).astype(np.float32)
+    return np.asarray(np.log(odds / (1 - odds)), np.float32)
 
 
 def spread_points(region: NDArray[np.bool_], count: int, *, always_one: bool) -> NDArray[np.int64]:
@@ -80,12 +80,13 @@ def spread_points(region: NDArray[np.bool_], count: int, *, always_one: bool) ->
     clearance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     deep = np.where(clearance > _MIN_CLEARANCE, clearance, np.float32(0))
     worth = clearance if always_one and not deep.any() else deep
-    rows, cols = np.indices(region.shape, dtype=np.float32, sparse=True)
+    rows = np.arange(region.shape[0], dtype=np.float32)[:, None]
+    cols = np.arange(region.shape[1], dtype=np.float32)[None]
     distance = np.full(region.shape, np.inf, np.float32)
     points: list[tuple[int, int]] = []
     while len(points) < count and worth.max() > 0:
-        row, col = np.unravel_index(int(np.argmax(worth)), worth.shape)
-        points.append((int(row), int(col)))
+        row, col = divmod(int(np.argmax(worth)), region.shape[1])
+        points.append((row, col))
         distance = np.minimum(distance, np.hypot(rows - row, cols - col))
         worth = deep * distance
     return np.array(points, np.int64).reshape(-1, 2)

@@ -159,7 +159,7 @@ class SamModel:
         return model
 
     def letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
-        return Letterbox.of(*image.shape[:2], self._side_px)
+        return Letterbox.of(image.shape[0], image.shape[1], self._side_px)
 
     def embed(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embedding (1, C, E, E) float32 of an image (H, W, 3) uint8 RGB."""

@@ -20,7 +20,6 @@ if missing := [name for name in ("torch", "segment_anything", "torchvision") if 
 import torch
 
 from services.segmenter.model import WeightsMismatchError
-from services.segmenter.sam import export as export_module
 from services.segmenter.sam.export import ExportError, compare, export, main
 from services.segmenter.sam.prompts import Prompt, make_prompts
 from services.segmenter.sam.sam_model import DECODER, ENCODER, OnnxNetwork, SamModel
@@ -196,4 +195,4 @@ async def test_the_segmenter_starts_with_sam(folder: Path) -> None:
 
 def test_declaring_the_operators_again_does_nothing() -> None:
     declare_missing_operators()
-    assert hasattr(export_module.torch.ops.torchvision, "nms")
+    assert hasattr(torch.ops.torchvision, "nms")

@@ -32,7 +32,7 @@ def matte_of(*shapes: Draw) -> Matte:
 
 
 def points(prompt: Prompt, label: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return prompt.points[prompt.labels == label]
+    return np.asarray(prompt.points[prompt.labels == label])
 
 
 def distances(places: np.ndarray[tuple[int, ...], np.dtype[np.float32]], to: tuple[float, float]) -> list[float]:

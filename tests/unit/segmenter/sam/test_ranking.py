@@ -25,7 +25,7 @@ def scene() -> tuple[Prompt, Grid]:
 
 
 def prompt_of(matte: Matte, image: Image) -> tuple[Prompt, Grid]:
-    letterbox = Letterbox.of(*matte.shape, SIDE_PX)
+    letterbox = Letterbox.of(matte.shape[0], matte.shape[1], SIDE_PX)
     (prompt,) = make_prompts(letterbox.to_grid(matte), letterbox)
     return prompt, gradient_magnitude(to_lab(resize(image, *letterbox.grid_size)))
 
