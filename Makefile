@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTO ?=
+TRAIN_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check protos protos-check rules-check bench scenes clean
+.PHONY: help setup run test check protos protos-check rules-check bench bench-quality scenes triton train-pack train model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,31 @@ rules-check: setup
 
 bench: setup ## Quality and speed, on ../shared where it is there; see bench/README.md
 	$(BIN)/python -m bench
+
+train-pack: setup ## The training pack in pieces, from ../shared/train and a teacher's votes, into .training/
+	$(BIN)/pip install --quiet --editable '.[dev,training]'
+	$(BIN)/python -m services.segmenter.training.votes
+	$(BIN)/python -m services.segmenter.training.pack
+
+train: setup ## One leg of training (goes on where it was stopped); TRAIN_ARGS="--side 256 --samples 50000 …"
+	$(BIN)/pip install --quiet --editable '.[dev,training]'
+	$(BIN)/python -m services.segmenter.training.train $(TRAIN_ARGS)
+
+model: setup ## The trained network as services/segmenter/models/packshot.onnx
+	$(BIN)/python -m services.segmenter.training.export
+
+bench-quality: setup ## Quality of cutouts: PHOTOS=, MASKS=, NAME=, or the dev photos and plain composites; see bench/README.md
+ifdef PHOTOS
+	$(BIN)/python -m bench.quality --photos $(PHOTOS) --masks $(MASKS) --name $(NAME)
+else
+	$(BIN)/python -m bench quality-dev plain quality-plain quality-low-contrast quality-confidence
+endif
+
+triton: .venv-triton/bin/tritonserver ## A real Triton server (CPU) for the integration tests, about 100 MB
+
+.venv-triton/bin/tritonserver: tools/triton.sh
+	PYTHON=$(PYTHON) tools/triton.sh .venv-triton
+	@touch $@
 
 scenes: setup ## Renders the example scenes again (about half an hour)
 	$(BIN)/pip install --quiet '.[scenes]'

@@ -14,7 +14,7 @@ DEV = (f"{SHARED}/bench/dev/images", f"{SHARED}/bench/dev/masks")
 PLAIN = ("out/plain/images", "out/plain/masks")
 LOW_CONTRAST = ("out/plain/low_contrast/images", "out/plain/low_contrast/masks")
 PEERS = ("--peer-weights", f"{SHARED}/models")
-PACKSHOT = Path("services/segmenter/weights/packshot.onnx")
+PACKSHOT = Path("services/segmenter/models/packshot.onnx")
 U2NETP = ("--proposers", "classical,u2netp", "--models-dir", f"{SHARED}/models")
 RESULTS = Path(__file__).resolve().parent / "results"
 

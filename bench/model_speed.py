@@ -1,6 +1,6 @@
 """How long models take for one image with ONNX Runtime, several by turns in one run.
 
-    python -m bench.model_speed packshot=services/segmenter/weights/packshot.onnx u2netp=../shared/models/u2netp.onnx
+    python -m bench.model_speed packshot=services/segmenter/models/packshot.onnx u2netp=../shared/models/u2netp.onnx
 
 Each is NAME=WEIGHTS with a name of the registry. Measured as the segmenter runs it: the network alone at its input
 size, and from a photo of 1024 × 1024, which is made that size first.

@@ -75,7 +75,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Without --server: a learned model to find products with, e.g. u2netp, beside the classical method.",
+        help="Without --server: a learned model in place of our own, e.g. u2netp; see `packshot models list`.",
         rich_help_panel=_PANEL,
     ),
 ]

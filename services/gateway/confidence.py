@@ -60,7 +60,8 @@ def combine(factors: tuple[Factor, ...]) -> Confidence:
 
 def of_segmentation(
     *,
-    agreement: float,
+    expected_iou: float,
+    consistency: float,
     soft_share: float,
     background: str,
     proposals: Collection[str],
@@ -73,7 +74,8 @@ def of_segmentation(
     and composites of the training pack: see bench/README.md.
 
     Args:
-        agreement: How much the proposals agree, in [0, 1].
+        expected_iou: What the mattes' own probabilities promise of the overlap with the true product, in [0, 1].
+        consistency: How far the surest proposal that was used agrees with itself, in [0, 1].
         soft_share: Undecided pixels of the matte as a share of the product's.
         background: Lower-case name of the background class.
         proposals: Names of those that made the matte.
@@ -83,12 +85,15 @@ def of_segmentation(
     hard = {trait: HARD_TRAITS[trait] for trait in traits if trait in HARD_TRAITS}
     evidence, on_what = _evidence(background, proposals)
     return (
-        Factor("agreement", agreement**2, 0.3, "how much the proposals agree on what the product is"),
+        Factor(
+            "overlap", expected_iou**2, 0.3, f"the mattes promise {100 * expected_iou:.0f} % overlap with the product"
+        ),
+        Factor("consistency", consistency**2, 0.2, "how far a proposal that looks twice sees the same product"),
         Factor("evidence", evidence, 0.3, on_what),
         Factor(
             "edge_certainty",
             _falling(soft_share, good=0.012, bad=0.04),
-            0.3,
+            0.05,
             f"undecided edge pixels are {100 * soft_share:.1f} % of the product",
         ),
         Factor(

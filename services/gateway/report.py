@@ -210,11 +210,13 @@ def _as_is(evaluation: Evaluation) -> list[RuleResult]:
 
 
 def _segmentation_factors(segmentation: Segmentation) -> tuple[confidence.Factor, ...]:
+    used = [proposal for proposal in segmentation.proposals if proposal.weight > 0]
     return confidence.of_segmentation(
-        agreement=segmentation.agreement,
+        expected_iou=segmentation.expected_iou,
+        consistency=max((proposal.score for proposal in used), default=0.0),
         soft_share=segmentation.soft_share,
         background=BackgroundClass.Name(segmentation.background_class).removeprefix("BACKGROUND_CLASS_").lower(),
-        proposals=[proposal.name for proposal in segmentation.proposals if proposal.weight > 0],
+        proposals=[proposal.name for proposal in used],
         touches_frame=segmentation.touches_frame,
         traits={Trait.Name(trait).removeprefix("TRAIT_").lower() for trait in segmentation.traits},
     )

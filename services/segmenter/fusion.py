@@ -38,7 +38,8 @@ class Fusion:
     matte: float32 (h, w) in [0, 1].
     agreement: mean soft IoU between the proposals, in [0, 1], and no more than the surest learned proposal agrees
         with itself; of a single proposal, its confidence.
-    chance: float32 (h, w) in [0, 1], of each pixel being product: the mean of all proposals, used or not.
+    chance: float32 (h, w) in [0, 1], of each pixel being product: the mean of all proposals, used or not; a single
+        one is believed as far as it agrees with itself.
     weights: one per proposal, in their order, summing to 1: how much of the matte is theirs.
     """
 
@@ -57,7 +58,8 @@ def fuse(proposals: Sequence[Proposal], background: Background, classical_name: 
     if not proposals:
         raise ValueError("no proposals to fuse; configure at least one proposer")
     if len(proposals) == 1:
-        return Fusion(proposals[0].matte, _agreement(proposals[0]), proposals[0].matte, (1.0,))
+        agreement = _agreement(proposals[0])
+        return Fusion(proposals[0].matte, agreement, proposals[0].matte * np.float32(agreement), (1.0,))
 
     height, width = max((p.matte.shape for p in proposals), key=lambda shape: shape[0] * shape[1])
     mattes = [resize(p.matte, height, width) for p in proposals]

@@ -58,7 +58,7 @@ class LearnedProposer:
         return Proposal(self.name, (first + second) / 2, soft_iou(first, second))
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities (S, S) float32 in [0, 1] for an image of any size; models that are quick see it mirrored too."""
+        """Probabilities (S, S) float32 in [0, 1] for an image of any size; a quick model sees it mirrored too."""
         prepared = prepare(image, self._spec)
         matte = self._run(prepared)
         if not self._spec.mirrored:

@@ -53,6 +53,7 @@ class ModelSpec:
     size_bytes: of the published file, or None where it is not known.
     licence: SPDX identifier of the weights' licence; this project's own unless the row says another.
     commercial_use: the licence permits it.
+    mirrored: the model sees every picture a second time, mirrored; worth it where a run costs little.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ModelSpec:
     size_bytes: int | None = None
     licence: str = "Apache-2.0"
     commercial_use: bool = True
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,17 @@ def published(name: str) -> ModelSpec | Checkpoint:
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
+        ModelSpec(  # trained by services/segmenter/training
+            name="packshot",
+            input_side_px=256,
+            scaling=Scaling.BYTE,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            activation=Activation.NONE,
+            weights_file="packshot.onnx",
+            sha256="47ad9e12cc08ac8b8eb3fc721a9c940ad0ec553f81ba49c718a72b5bc2537397",
+            mirrored=True,
+        ),
         ModelSpec(
             name="u2netp",
             input_side_px=320,

@@ -71,6 +71,7 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
         warnings: list[PhotoWarning | SegmentationWarning] = [*photo.warnings, *segmentation.warnings]
         return SegmentImageResponse(
             matte_png=encode_matte(segmentation.matte),
+            uncertainty_png=encode_matte(segmentation.undecided),
             segmentation=_message(segmentation),
             warnings=[image_pb2.Warning(code=warning.code, message=warning.message) for warning in warnings],
         )
@@ -108,6 +109,7 @@ def _message(segmentation: Segmentation) -> image_pb2.Segmentation:
             for piece in segmentation.pieces
         ],
         agreement=segmentation.agreement,
+        expected_iou=segmentation.expected_iou,
         proposals=[
             image_pb2.Proposal(name=proposal.name, score=proposal.score, weight=proposal.weight)
             for proposal in segmentation.proposals

@@ -16,9 +16,9 @@ class SegmenterSettings(ServerSettings):
 
     listen: str = "127.0.0.1:50052"
     proposers: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("classical",),
+        default=("classical", "packshot"),
         min_length=1,
-        description='comma-separated: "classical" and names of registry models, e.g. "classical,u2netp"',
+        description='comma-separated: "classical", names of registry models, and "sam", which refines their answer',
     )
     models_dir: Path = Field(default=Path("models"), description="folder with the models' weights")
     weights_sha256: dict[str, str] = Field(

@@ -37,7 +37,7 @@ _HUE = (35.0, 60.0)
 _MIN_A = 8.0
 _MIN_LIGHTNESS = 30.0
 _MAX_SATURATION = 0.7  # chroma over lightness; tanned leather and copper have more
-_MAX_HUE_DEVIATION = 8.0
+_MAX_HUE_DEVIATION = 9.0
 _MIN_SHADING = 15.0  # L* between the 5th and 95th percentile; flat paint and paper have less
 
 _MIN_AREA_SHARE = 0.006  # of the frame

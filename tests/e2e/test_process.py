@@ -62,7 +62,7 @@ def test_the_report_says_what_was_found_and_what_was_fixed(client: PackshotClien
     assert {timing.stage for timing in report.timings} == {"segmenter", "compositor", "validator"}
     assert report.segmentation.model == "classical"
     assert 0 <= report.confidence.value <= 1
-    assert {"agreement", "clean_edge"} <= {factor.name for factor in report.confidence.factors}
+    assert {"overlap", "clean_edge"} <= {factor.name for factor in report.confidence.factors}
 
 
 def test_all_outputs_come_in_the_order_asked_for(client: PackshotClient) -> None:

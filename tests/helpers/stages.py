@@ -116,6 +116,7 @@ def segmentation(**changes: Any) -> Segmentation:
         "background_class": BACKGROUND_CLASS_SOLID,
         "pieces": [Piece(bounding_box=BoundingBox(x=100, y=50, width=200, height=200), area_share=0.3)],
         "agreement": 0.98,
+        "expected_iou": 0.98,
         "proposals": [Proposal(name="classical", score=0.97, weight=1.0)],
         "model": "classical",
     }

@@ -1,7 +1,8 @@
 """The trained network as ONNX: `python -m services.segmenter.training.export`.
 
 Input "image" float32 (N, 3, S, S) in [-1, 1]; output "matte" float32 (N, 1, S, S) in [0, 1]. Weights are stored as
-half floats and widened when a session loads them: half the bytes, the same arithmetic.
+half floats and widened when a session loads them: half the bytes, the same arithmetic. The same weights as torch keeps
+them go beside the trainer, for legs that start where the checkpoint is gone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from services.segmenter.training.network import Network
 from services.segmenter.training.train import input_side
 
 _OPSET = 17
+_WEIGHTS = Path(__file__).parent / "packshot.pt"
 _WORTH_NARROWING = 512  # values; smaller ones are scales and shapes
 
 log = structlog.get_logger()
@@ -88,10 +90,13 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=Path(".training/run/checkpoint.pt"))
     parser.add_argument("--side", type=input_side, default=256, help="pixels of the square input")
     parser.add_argument("--out", type=Path, default=Path("services/segmenter/models/packshot.onnx"))
+    parser.add_argument("--weights", type=Path, default=_WEIGHTS, help="what later legs start from")
     args = parser.parse_args()
     network = Network()
-    network.load_state_dict(torch.load(args.checkpoint, map_location="cpu", weights_only=True)["average"])
+    saved = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
+    network.load_state_dict(saved["average"])
     difference = export(network, args.side, args.out)
+    torch.save({"average": network.half().state_dict(), "samples": saved["samples"]}, args.weights)
     log.info("exported", file=str(args.out), bytes=args.out.stat().st_size, largest_difference=difference)
 
 

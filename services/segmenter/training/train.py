@@ -84,7 +84,7 @@ def _rate(state: State, highest: float) -> float:
     return highest * (_LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
-def _start(checkpoint: Path, device: torch.device, samples: int, batch: int) -> State:
+def _start(checkpoint: Path, start_from: Path | None, device: torch.device, samples: int, batch: int) -> State:
     network = Network().to(device, memory_format=torch.channels_last)
     state = State(network, copy.deepcopy(network), torch.optim.AdamW(network.parameters(), weight_decay=_WEIGHT_DECAY))
     if checkpoint.exists():
@@ -93,6 +93,10 @@ def _start(checkpoint: Path, device: torch.device, samples: int, batch: int) -> 
         state.average.load_state_dict(saved["average"])
         state.optimizer.load_state_dict(saved["optimizer"])
         state.samples, state.leg_start, state.leg_end = saved["samples"], saved["leg_start"], saved["leg_end"]
+    elif start_from is not None:
+        kept: dict[str, Any] = torch.load(start_from, map_location=device, weights_only=True)
+        state.average.load_state_dict(kept["average"])
+        state.samples = state.leg_end = kept["samples"]
     if state.leg_end - state.samples < batch:  # less than a step is left of it
         state.network.load_state_dict(state.average.state_dict())
         state.leg_start, state.leg_end = state.samples, state.samples + samples
@@ -138,7 +142,7 @@ def run_leg(args: argparse.Namespace) -> Scores:
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "checkpoint.pt"
     torch.manual_seed(args.seed)
-    state = _start(checkpoint, device, args.samples, args.batch)
+    state = _start(checkpoint, args.start_from, device, args.samples, args.batch)
     train, held_out = read_pack(args.pack)
     validation = ValidationSet(held_out, args.side)
     log.info(
@@ -221,6 +225,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--pack", type=Path, default=Path(".training/pack"), help="folder of the pack's pieces")
     parser.add_argument("--out", type=Path, default=Path(".training/run"), help="folder of checkpoint and curve")
+    parser.add_argument(
+        "--start-from", type=Path, metavar="WEIGHTS", help="what a run without a checkpoint starts from"
+    )
     parser.add_argument("--samples", type=int, default=300_000, help="of a new leg")
     parser.add_argument("--side", type=input_side, default=256, help="pixels of the square input")
     parser.add_argument("--batch", type=int, default=32)

@@ -11,7 +11,8 @@ shares = st.floats(0, 1)
 trait_sets = st.sets(st.sampled_from([*HARD_TRAITS, "multi_piece"]))
 
 SURE: dict[str, Any] = {
-    "agreement": 1.0,
+    "expected_iou": 1.0,
+    "consistency": 1.0,
     "soft_share": 0.01,
     "background": "scene",
     "proposals": ["alpha"],
@@ -32,7 +33,7 @@ def test_every_factor_says_what_it_is() -> None:
     factors = {factor.name: factor.explanation for factor in confidence(traits={"hairy"}, upscale_factor=2.5).factors}
     assert factors["difficulty"] == "hard to cut out: hairy"
     assert factors["resolution"] == "the product was enlarged 2.50 times"
-    assert set(factors) == {"agreement", "evidence", "edge_certainty", "completeness", "difficulty"} | {
+    assert set(factors) == {"overlap", "consistency", "evidence", "edge_certainty", "completeness", "difficulty"} | {
         "clean_edge",
         "resolution",
     }
@@ -41,7 +42,8 @@ def test_every_factor_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     "worse",
     [
-        {"agreement": 0.5},
+        {"expected_iou": 0.7},
+        {"consistency": 0.5},
         {"soft_share": 0.03},
         {"proposals": ["classical"]},
         {"touches_frame": True},
@@ -57,7 +59,7 @@ def test_each_doubt_alone_lowers_it(worse: dict[str, Any]) -> None:
 
 
 def test_one_hopeless_factor_pulls_the_whole_down() -> None:
-    assert confidence(agreement=0.0).value < 0.15
+    assert confidence(expected_iou=0.0).value < 0.15
 
 
 def test_several_hard_traits_count_as_the_hardest() -> None:
@@ -65,23 +67,23 @@ def test_several_hard_traits_count_as_the_hardest() -> None:
 
 
 def test_a_value_that_is_not_a_number_is_a_doubt() -> None:
-    assert confidence(agreement=math.nan).value == pytest.approx(confidence(agreement=0.0).value)
+    assert confidence(expected_iou=math.nan).value == pytest.approx(confidence(expected_iou=0.0).value)
 
 
 @given(shares, st.floats(0, 5), st.booleans(), trait_sets, st.none() | st.floats(0, 200), st.floats(0.01, 100))
 def test_it_is_always_a_share(
-    agreement: float, soft: float, touches: bool, traits: set[str], halo: float | None, upscale: float
+    expected: float, soft: float, touches: bool, traits: set[str], halo: float | None, upscale: float
 ) -> None:
     value = confidence(
-        agreement=agreement, soft_share=soft, touches_frame=touches, traits=traits, halo=halo, upscale_factor=upscale
+        expected_iou=expected, soft_share=soft, touches_frame=touches, traits=traits, halo=halo, upscale_factor=upscale
     ).value
     assert 0 < value <= 1
 
 
 @given(shares, shares)
-def test_more_agreement_never_makes_it_less_sure(one: float, other: float) -> None:
+def test_a_larger_promised_overlap_never_makes_it_less_sure(one: float, other: float) -> None:
     low, high = sorted((one, other))
-    assert confidence(agreement=low).value <= confidence(agreement=high).value
+    assert confidence(expected_iou=low).value <= confidence(expected_iou=high).value
 
 
 def test_colour_alone_in_a_room_is_never_sure_enough_to_publish() -> None:

@@ -158,13 +158,13 @@ class TestWhatWasCorrected:
 
 class TestDoubt:
     async def test_an_unsure_matte_is_reviewed(self, gateway: Gateway, stages: Stages) -> None:
-        stages.segmenter.segment.script = [found(agreement=0.4)]
+        stages.segmenter.segment.script = [found(expected_iou=0.4)]
         report = (await gateway.stub.ProcessImage(photo())).results[0].report
         assert report.compliant
         assert report.verdict == VERDICT_REVIEW
 
     async def test_a_hopeless_matte_is_rejected(self, gateway: Gateway, stages: Stages) -> None:
-        stages.segmenter.segment.script = [found(agreement=0.02)]
+        stages.segmenter.segment.script = [found(expected_iou=0.02)]
         report = (await gateway.stub.ProcessImage(photo())).results[0].report
         assert report.verdict == VERDICT_REJECT
 

@@ -52,7 +52,7 @@ async def test_with_its_weights_a_model_is_loaded(tmp_path: Path) -> None:
 
 
 def test_proposers_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SegmenterSettings().proposers == ("classical",)
+    assert SegmenterSettings().proposers == ("classical", "packshot")
     monkeypatch.setenv("SEGMENTER_PROPOSERS", "classical, u2netp")
     assert SegmenterSettings().proposers == ("classical", "u2netp")
 

@@ -103,13 +103,13 @@ def test_a_finished_leg_starts_the_next_and_the_curve_keeps_every_validation(
 
 
 def test_the_next_leg_starts_from_the_average(finished: Path) -> None:
-    state = train._start(finished / "checkpoint.pt", torch.device("cpu"), samples=100, batch=BATCH)
+    state = train._start(finished / "checkpoint.pt", None, torch.device("cpu"), samples=100, batch=BATCH)
     assert largest_difference(state.network.state_dict(), saved(finished)["average"]) == 0
     assert (state.leg_start, state.leg_end) == (TWO_STEPS, TWO_STEPS + 100)
 
 
 def test_the_rate_warms_up_and_falls_within_each_leg(tmp_path: Path) -> None:
-    state = train._start(tmp_path / "none.pt", torch.device("cpu"), samples=100_000, batch=BATCH)
+    state = train._start(tmp_path / "none.pt", None, torch.device("cpu"), samples=100_000, batch=BATCH)
     state.leg_start, state.leg_end = 5_000, 105_000
     rates = []
     for done in (0, 3_000, 6_000, 53_000, 100_000):
@@ -139,3 +139,15 @@ def test_a_side_that_the_network_cannot_take_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=f"multiple of 32, not {text}"):
         input_side(text)
     assert input_side("320") == 320
+
+
+def test_a_run_without_a_checkpoint_may_start_from_weights_that_were_kept(finished: Path, tmp_path: Path) -> None:
+    saved = torch.load(finished / "checkpoint.pt", weights_only=True)
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in saved["average"].items()}
+    torch.save({"average": halves, "samples": saved["samples"]}, tmp_path / "kept.pt")
+    state = train._start(
+        tmp_path / "none.pt", tmp_path / "kept.pt", torch.device("cpu"), samples=BATCH * 3, batch=BATCH
+    )
+    assert (state.leg_start, state.leg_end) == (saved["samples"], saved["samples"] + BATCH * 3)
+    for name, value in state.network.state_dict().items():
+        assert torch.allclose(value.float(), saved["average"][name].float(), atol=1e-2, rtol=1e-2)
