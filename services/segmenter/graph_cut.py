@@ -46,7 +46,7 @@ def cut_along(image: NDArray[np.uint8], matte: NDArray[np.float32]) -> NDArray[n
     Returns:
         float32 (h, w) in [0, 1], longest side at most 384.
     """
-    height, width = working_size(*image.shape[:2], _SIDE_PX)
+    height, width = working_size(image.shape[0], image.shape[1], _SIDE_PX)
     matte = resize(matte, height, width)
     product = matte >= 0.5
     band = max(2, round(_BAND_SHARE * max(height, width)))

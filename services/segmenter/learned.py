@@ -55,7 +55,7 @@ class LearnedProposer:
         second = clear_outside(second, roi_at_size)
         if not (second >= 0.5).any():
             return Proposal(self.name, first, 0.0)
-        return Proposal(self.name, (first + second) / 2, soft_iou(first, second))
+        return Proposal(self.name, np.asarray((first + second) / 2, np.float32), soft_iou(first, second))
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (S, S) float32 in [0, 1] for an image of any size; a quick model sees it mirrored too."""
@@ -64,7 +64,7 @@ class LearnedProposer:
         if not self._spec.mirrored:
             return matte
         mirrored = self._run(np.ascontiguousarray(prepared[..., ::-1]))
-        return (matte + mirrored[:, ::-1]) / 2
+        return np.asarray((matte + mirrored[:, ::-1]) / 2, np.float32)
 
     def _run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         output = self._model.run(prepared)

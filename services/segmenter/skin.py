@@ -37,8 +37,9 @@ _HUE = (35.0, 60.0)
 _MIN_A = 8.0
 _MIN_LIGHTNESS = 30.0
 _MAX_SATURATION = 0.7  # chroma over lightness; tanned leather and copper have more
-_MAX_HUE_DEVIATION = 9.0
+_MAX_HUE_DEVIATION = 8.0
 _MIN_SHADING = 15.0  # L* between the 5th and 95th percentile; flat paint and paper have less
+_MIN_RELATIVE_SHADING = 0.35  # of its lightness, enough where the skin is dark
 
 _MIN_AREA_SHARE = 0.006  # of the frame
 _MIN_RADIUS_PX = 4.0  # of the largest circle inside, at the working size
@@ -110,7 +111,7 @@ def _looks_like_skin(lab: NDArray[np.float32], hue: NDArray[np.float32], chroma:
         and lightness >= _MIN_LIGHTNESS
         and np.median(chroma) <= _MAX_SATURATION * lightness
         and hue.std() <= _MAX_HUE_DEVIATION
-        and bright - dark >= _MIN_SHADING
+        and bright - dark >= min(_MIN_SHADING, _MIN_RELATIVE_SHADING * lightness)
     )
 
 

@@ -60,8 +60,9 @@ def test_the_command_exports_the_average_of_a_checkpoint(
     network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint, file = tmp_path / "checkpoint.pt", tmp_path / "packshot.onnx"
-    torch.save({"network": Network().state_dict(), "average": network.state_dict()}, checkpoint)
+    torch.save({"network": Network().state_dict(), "average": network.state_dict(), "samples": 7}, checkpoint)
     command = ["export", "--checkpoint", str(checkpoint), "--side", str(SIDE), "--out", str(file)]
+    command += ["--weights", str(tmp_path / "packshot.pt")]
     monkeypatch.setattr("sys.argv", command)
     export_module.main()
     image = torch.zeros(1, 3, SIDE, SIDE)

@@ -36,6 +36,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def leg(pack: Path, out: Path) -> None:
     """Two steps, each validated; the rate is such that the first steps of the warm-up count."""
     args = argparse.Namespace(
+        start_from=None,
         pack=pack,
         out=out,
         samples=TWO_STEPS + 2,  # no multiple of the batch
