@@ -1,6 +1,6 @@
 """A model behind Triton and in this process: the same mattes, and how many images a second for one caller and for many.
 
-    python -m bench.triton --model packshot --weights services/segmenter/weights/packshot.onnx --photos DIR
+    python -m bench.triton --model packshot --weights services/segmenter/models/packshot.onnx --photos DIR
 
 A real Triton server (`make triton`) serves the model with the python backend on this machine's CPU. A caller prepares
 a photo and waits for its matte before it takes the next one, as a worker of the segmenter does; "in process" is the
