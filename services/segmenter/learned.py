@@ -20,9 +20,10 @@ class LearnedProposer:
     """Proposes a matte with one model.
 
     The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
-    gets the model's full resolution; a product that fills the photo gets one look. The proposal is the mean of the
-    looks, its confidence how far they agree (soft IoU), and with one look how decided it is. The output is never
-    stretched to the full range, so a photo in which the model sees nothing gives an empty proposal of confidence 0.
+    gets the model's full resolution; a product that fills the photo gets one look. The proposal is the closer look, of a
+    coarse model the mean of both; its confidence how far they agree (soft IoU), and with one look how decided it is. The
+    output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal of
+    confidence 0.
 
     Args:
         spec: how to feed the model, from the registry.
@@ -47,7 +48,7 @@ class LearnedProposer:
             return Proposal(self.name, first, 0.0)
         top, left, bottom, right = _with_margin(seen, size)
         if (bottom - top) * (right - left) > _LARGE_SHARE * size[0] * size[1]:
-            return Proposal(self.name, first, _decidedness(first))
+            return Proposal(self.name, first, _decidedness(first), is_coarse=self._spec.coarse)
         rows, cols = height / size[0], width / size[1]
         close_up = image[round(top * rows) : round(bottom * rows), round(left * cols) : round(right * cols)]
         second = np.zeros(size, np.float32)
@@ -55,13 +56,14 @@ class LearnedProposer:
         second = clear_outside(second, roi_at_size)
         if not (second >= 0.5).any():
             return Proposal(self.name, first, 0.0)
-        return Proposal(self.name, np.asarray((first + second) / 2, np.float32), soft_iou(first, second))
+        matte = np.asarray((first + second) / 2, np.float32) if self._spec.coarse else second
+        return Proposal(self.name, matte, soft_iou(first, second), is_coarse=self._spec.coarse)
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities (S, S) float32 in [0, 1] for an image of any size; a quick model sees it mirrored too."""
+        """Probabilities (S, S) float32 in [0, 1] for an image of any size; a coarse model sees it mirrored too."""
         prepared = prepare(image, self._spec)
         matte = self._run(prepared)
-        if not self._spec.mirrored:
+        if not self._spec.coarse:
             return matte
         mirrored = self._run(np.ascontiguousarray(prepared[..., ::-1]))
         return np.asarray((matte + mirrored[:, ::-1]) / 2, np.float32)

@@ -24,12 +24,14 @@ class Proposal:
     matte: float32 (h, w) in [0, 1] at the proposer's own working size; it covers the whole image.
     confidence: in [0, 1], how sure the proposer is of itself: see each proposer for what it measures.
     warnings: what the caller should know about how it came about.
+    is_coarse: its outline is only roughly where the image's edges are.
     """
 
     name: str
     matte: NDArray[np.float32]
     confidence: float
     warnings: tuple[SegmentationWarning, ...] = ()
+    is_coarse: bool = False
 
 
 class Proposer(Protocol):

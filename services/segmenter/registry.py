@@ -53,7 +53,8 @@ class ModelSpec:
     size_bytes: of the published file, or None where it is not known.
     licence: SPDX identifier of the weights' licence; this project's own unless the row says another.
     commercial_use: the licence permits it.
-    mirrored: the model sees every picture a second time, mirrored; worth it where a run costs little.
+    coarse: a quick model whose small matte wants help: it sees every picture mirrored too, its looks are averaged, and
+        its outline is cut along the image's edges.
     """
 
     name: str
@@ -68,7 +69,7 @@ class ModelSpec:
     size_bytes: int | None = None
     licence: str = "Apache-2.0"
     commercial_use: bool = True
-    mirrored: bool = False
+    coarse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ MODELS: dict[str, ModelSpec] = {
             activation=Activation.NONE,
             weights_file="packshot.onnx",
             sha256="47ad9e12cc08ac8b8eb3fc721a9c940ad0ec553f81ba49c718a72b5bc2537397",
-            mirrored=True,
+            coarse=True,
         ),
         ModelSpec(
             name="u2netp",

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.segmenter.background import Background, BackgroundKind, describe_background, rim
-from services.segmenter.classical import ClassicalProposer
 from services.segmenter.edges import sharpen_to
 from services.segmenter.fusion import Fusion, fuse
 from services.segmenter.graph_cut import cut_along
@@ -134,9 +133,9 @@ def segment(
 
 
 def _outlined(image: NDArray[np.uint8], fused: Fusion, proposals: Sequence[Proposal]) -> NDArray[np.float32]:
-    """The fused matte; a learned one is small, and its outline is brought to the image's edges."""
-    learned = sum(w for w, p in zip(fused.weights, proposals, strict=True) if p.name != ClassicalProposer.name)
-    return cut_along(image, fused.matte) if learned > 0 else fused.matte
+    """The fused matte; where a coarse one is part of it, its outline is brought to the image's edges."""
+    coarse = sum(weight for weight, proposal in zip(fused.weights, proposals, strict=True) if proposal.is_coarse)
+    return cut_along(image, fused.matte) if coarse > 0 else fused.matte
 
 
 def _proposals(image: NDArray[np.uint8], roi: Roi | None, proposers: Sequence[Proposer]) -> list[Proposal]:
