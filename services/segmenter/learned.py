@@ -20,10 +20,10 @@ class LearnedProposer:
     """Proposes a matte with one model.
 
     The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
-    gets the model's full resolution; a product that fills the photo gets one look. The proposal is the closer look, of a
-    coarse model the mean of both; its confidence how far they agree (soft IoU), and with one look how decided it is. The
-    output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal of
-    confidence 0.
+    gets the model's full resolution; a product that fills the photo gets one look. The proposal is the closer look, of
+    a coarse model the mean of both; its confidence how far they agree (soft IoU), and with one look how decided it is.
+    The output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal
+    of confidence 0.
 
     Args:
         spec: how to feed the model, from the registry.
