@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from bench.photos import example_image
 from services.common.photo import decode_photo
 from services.segmenter.learned import LearnedProposer
+from services.segmenter.masks import resize, working_size
 from services.segmenter.model_repository.catalogue import ServedModel
 from services.segmenter.model_repository.config import Options
 from services.segmenter.model_repository.writer import write_model
@@ -37,6 +37,7 @@ from services.segmenter.triton_model import Triton
 from tools.triton_server import TritonServer
 
 _WARM_UP = 8
+_PHOTO_SIDE_PX = 1024
 _TIMEOUT_S = 120.0
 _ONE_STEP = 1 / 255 + 1e-6
 
@@ -135,14 +136,7 @@ def _photos(folder: Path | None) -> list[NDArray[np.uint8]]:
         images = [decode_photo(file.read_bytes()).image for file in sorted(folder.glob("*.jpg"))]
     if not images:
         raise SystemExit(f"no .jpg photos in {folder}")
-    return [_at_most(image, 1024) for image in images]
-
-
-def _at_most(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    scale = side_px / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return [resize(image, *working_size(image.shape[0], image.shape[1], _PHOTO_SIDE_PX)) for image in images]
 
 
 if __name__ == "__main__":

@@ -52,6 +52,14 @@ def verify(row: ModelSpec | Checkpoint, file: Path) -> Verdict:
         return Verdict.WRONG
     if row.sha256 is None:
         return Verdict.UNKNOWN_DIGEST
+    return Verdict.OK if digest_of(file) == row.sha256 else Verdict.WRONG
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Verdict.OK if digest == row.sha256 else Verdict.WRONG
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from services.segmenter.model import ProviderUnavailableError, WeightsMismatchError, WeightsMissingError
+from services.segmenter.model_files import digest_of
 from services.segmenter.registry import ModelSpec
 
 
@@ -56,8 +56,7 @@ class OnnxModel:
 
 def _digest(spec: ModelSpec, weights: Path) -> str:
     try:
-        with weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(weights)
     except OSError as error:
         raise WeightsMissingError(
             f"{spec.name}: cannot read the weights {weights} ({error.strerror}); put {spec.weights_file} there, "

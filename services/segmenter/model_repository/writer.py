@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
+from services.segmenter.model_files import digest_of
 from services.segmenter.model_repository.catalogue import ServedModel
 from services.segmenter.model_repository.config import Options, render_config
 from services.segmenter.model_repository.open_batch import open_batch
@@ -27,8 +27,7 @@ def write_model(
         WeightsMissingError, WeightsMismatchError: see `read_signature`.
     """
     signature = read_signature(model, weights)
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = digest_of(weights)
     version = repository / model.name / "1"
     version.mkdir(parents=True, exist_ok=True)
     opened = open_batch(weights) if open_batch_of_one and _is_for_one_photo(signature) else None

@@ -5,9 +5,9 @@ The six digits in the files' names begin their MD5 sums, not their sha256.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from services.segmenter.model_files import digest_of
 from services.segmenter.registry import CHECKPOINTS, Checkpoint
 
 PUBLISHED: dict[str, Checkpoint] = {
@@ -27,8 +27,7 @@ def sha256_of(file: Path) -> str:
         CheckpointError: it cannot be read.
     """
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return digest_of(file)
     except OSError as error:
         raise CheckpointError(
             f"cannot read the checkpoint {file} ({error.strerror}); fetch one first with packshot models fetch "

@@ -18,7 +18,6 @@ published models), E = S / 16, G = S / 4, C the embedding's channels (256), N th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.segmenter.model import WeightsMismatchError, WeightsMissingError
+from services.segmenter.model_files import digest_of
 from services.segmenter.onnx_model import open_session
 from services.segmenter.sam.letterbox import Letterbox
 from services.segmenter.sam.prompts import Prompt
@@ -84,9 +84,9 @@ class OnnxNetwork:
                 f"sam: there is no {file}; export it from a checkpoint with python -m services.segmenter.sam.export, "
                 "or leave sam out of the proposers"
             )
-        if sha256 is not None and _digest(file) != sha256.lower():
+        if sha256 is not None and (digest := digest_of(file)) != sha256.lower():
             raise WeightsMismatchError(
-                f"sam: {file} has sha256 {_digest(file)}, but {sha256} was asked for; export the right checkpoint or "
+                f"sam: {file} has sha256 {digest}, but {sha256} was asked for; export the right checkpoint or "
                 "correct the digest"
             )
         self._session = open_session("sam", file, threads, ("CPUExecutionProvider",))
@@ -192,8 +192,3 @@ class SamModel:
             np.asarray(answer["low_res_logits"][0], np.float32),
             np.asarray(answer["iou_predictions"][0], np.float32),
         )
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

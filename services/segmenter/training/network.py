@@ -27,6 +27,11 @@ SMALLEST_STEP = 32
 """The input's sides are multiples of it."""
 
 
+def to_input(image: Tensor) -> Tensor:
+    """Bytes (N, 3, S, S) to what the network takes."""
+    return image.float().div_(127.5).sub_(1.0)
+
+
 def _convolution(before: int, after: int, side: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(before, after, side, stride, side // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)

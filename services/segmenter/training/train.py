@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from services.segmenter.training.composites import SampleMaker
 from services.segmenter.training.losses import matte_loss
-from services.segmenter.training.network import SMALLEST_STEP, Network
+from services.segmenter.training.network import SMALLEST_STEP, Network, to_input
 from services.segmenter.training.pack import read_pack
 from services.segmenter.training.validation import Scores, ValidationSet
 
@@ -63,11 +63,6 @@ class _Samples(Dataset[tuple[Tensor, Tensor, bool]]):  # type: ignore[misc]  # t
         sample = self._maker.draw(np.random.default_rng((self._seed, self._first + index)))
         image = torch.from_numpy(np.ascontiguousarray(sample.image)).permute(2, 0, 1)
         return image, torch.from_numpy(np.ascontiguousarray(sample.matte))[None], sample.is_vote
-
-
-def to_input(image: Tensor) -> Tensor:
-    """Bytes (N, 3, S, S) to what the network takes."""
-    return image.float().div_(127.5).sub_(1.0)
 
 
 def _one_thread(_: int) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.segmenter.training.composites import Sample, SampleMaker
-from services.segmenter.training.network import Network
+from services.segmenter.training.network import Network, to_input
 from services.segmenter.training.pack import Pack
 
 _COMPOSITES = 128
@@ -60,7 +60,7 @@ def _predicted(network: Network, samples: list[Sample]) -> Iterator[tuple[Sample
         batch = samples[start : start + _BATCH]
         images = torch.from_numpy(np.stack([sample.image for sample in batch])).permute(0, 3, 1, 2)
         with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
-            image = images.to(device).float().div_(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
+            image = to_input(images.to(device)).contiguous(memory_format=torch.channels_last)
             finest: Tensor = network(image)[0]
         yield from zip(batch, finest.float().sigmoid()[:, 0].cpu().numpy(), strict=True)
 

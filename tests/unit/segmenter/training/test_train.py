@@ -15,8 +15,9 @@ import torch
 
 from services.segmenter.training import train, validation
 from services.segmenter.training.composites import SampleMaker
+from services.segmenter.training.network import to_input
 from services.segmenter.training.pack import write_pack
-from services.segmenter.training.train import input_side, run_leg, to_input
+from services.segmenter.training.train import input_side, run_leg
 from tests.helpers.training_pack import tiny_pack, whole_source
 
 # Seconds, but on a machine that is training meanwhile.
