@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from packshot.v1 import image_pb2 as _image_pb2
 from packshot.v1 import packshot_pb2 as _packshot_pb2
 from packshot.v1 import report_pb2 as _report_pb2
 import builtins as _builtins
@@ -55,6 +56,8 @@ class CanvasTarget(_message.Message):
     KEEP_FILL_FROM_FIELD_NUMBER: _builtins.int
     JPEG_QUALITY_FIELD_NUMBER: _builtins.int
     TRANSPARENT_PNG_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    ARRANGEMENT_FIELD_NUMBER: _builtins.int
     target_id: _builtins.str
     """The caller's name for it."""
     width_px: _builtins.int
@@ -65,6 +68,8 @@ class CanvasTarget(_message.Message):
     jpeg_quality: _builtins.int
     transparent_png: _builtins.bool
     """Also encode the product on the same canvas with transparency."""
+    shadow: _packshot_pb2.Shadow.ValueType
+    arrangement: _packshot_pb2.Arrangement.ValueType
     def __init__(
         self,
         *,
@@ -75,10 +80,12 @@ class CanvasTarget(_message.Message):
         keep_fill_from: _builtins.float = ...,
         jpeg_quality: _builtins.int = ...,
         transparent_png: _builtins.bool = ...,
+        shadow: _packshot_pb2.Shadow.ValueType = ...,
+        arrangement: _packshot_pb2.Arrangement.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill_ratio", b"fill_ratio", "height_px", b"height_px", "jpeg_quality", b"jpeg_quality", "keep_fill_from", b"keep_fill_from", "target_id", b"target_id", "transparent_png", b"transparent_png", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement", b"arrangement", "fill_ratio", b"fill_ratio", "height_px", b"height_px", "jpeg_quality", b"jpeg_quality", "keep_fill_from", b"keep_fill_from", "shadow", b"shadow", "target_id", b"target_id", "transparent_png", b"transparent_png", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,13 +99,24 @@ class ComposeImageRequest(_message.Message):
     MATTE_PNG_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    UNCERTAINTY_PNG_FIELD_NUMBER: _builtins.int
+    TRAITS_FIELD_NUMBER: _builtins.int
+    DEBUG_FIELD_NUMBER: _builtins.int
     photo: _builtins.bytes
     matte_png: _builtins.bytes
     """8-bit grey PNG, same size as the upright photo."""
+    uncertainty_png: _builtins.bytes
+    """The segmenter's: where the matte is undecided, 8-bit grey PNG of any size; empty if nobody knows."""
+    debug: _builtins.bool
+    """Also return the pictures that explain the edge."""
     @_builtins.property
     def edge(self) -> Global___EdgeTreatment: ...
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___CanvasTarget]: ...
+    @_builtins.property
+    def traits(self) -> _containers.RepeatedScalarFieldContainer[_image_pb2.Trait.ValueType]:
+        """The segmenter's: what makes the product hard to cut out."""
+
     def __init__(
         self,
         *,
@@ -106,10 +124,13 @@ class ComposeImageRequest(_message.Message):
         matte_png: _builtins.bytes = ...,
         edge: Global___EdgeTreatment | None = ...,
         targets: _abc.Iterable[Global___CanvasTarget] | None = ...,
+        uncertainty_png: _builtins.bytes = ...,
+        traits: _abc.Iterable[_image_pb2.Trait.ValueType] | None = ...,
+        debug: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "matte_png", b"matte_png", "photo", b"photo", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debug", b"debug", "edge", b"edge", "matte_png", b"matte_png", "photo", b"photo", "targets", b"targets", "traits", b"traits", "uncertainty_png", b"uncertainty_png"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -123,6 +144,7 @@ class Composition(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     MATTE_PNG_FIELD_NUMBER: _builtins.int
     PLACEMENT_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     target_id: _builtins.str
     matte_png: _builtins.bytes
     """The product's matte on the canvas, 8-bit grey PNG: the validator's hint."""
@@ -132,6 +154,10 @@ class Composition(_message.Message):
 
     @_builtins.property
     def placement(self) -> _report_pb2.Placement: ...
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.Finding]:
+        """What was noticed, or done, on this canvas."""
+
     def __init__(
         self,
         *,
@@ -139,10 +165,11 @@ class Composition(_message.Message):
         images: _abc.Iterable[_packshot_pb2.EncodedImage] | None = ...,
         matte_png: _builtins.bytes = ...,
         placement: _report_pb2.Placement | None = ...,
+        findings: _abc.Iterable[_report_pb2.Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["placement", b"placement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "matte_png", b"matte_png", "placement", b"placement", "target_id", b"target_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "images", b"images", "matte_png", b"matte_png", "placement", b"placement", "target_id", b"target_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -153,18 +180,30 @@ class ComposeImageResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMPOSITIONS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    DEBUG_IMAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def compositions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Composition]:
         """In the order of the targets."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.Finding]:
+        """What was noticed about the product itself."""
+
+    @_builtins.property
+    def debug_images(self) -> _containers.RepeatedCompositeFieldContainer[_packshot_pb2.DebugImage]:
+        """Only when `debug` is set."""
 
     def __init__(
         self,
         *,
         compositions: _abc.Iterable[Global___Composition] | None = ...,
+        findings: _abc.Iterable[_report_pb2.Finding] | None = ...,
+        debug_images: _abc.Iterable[_packshot_pb2.DebugImage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compositions", b"compositions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compositions", b"compositions", "debug_images", b"debug_images", "findings", b"findings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -178,11 +217,16 @@ class RenderCutoutRequest(_message.Message):
     MATTE_PNG_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
     KEEP_BACKGROUND_FIELD_NUMBER: _builtins.int
+    UNCERTAINTY_PNG_FIELD_NUMBER: _builtins.int
+    TRAITS_FIELD_NUMBER: _builtins.int
     photo: _builtins.bytes
     matte_png: _builtins.bytes
     keep_background: _builtins.bool
+    uncertainty_png: _builtins.bytes
     @_builtins.property
     def edge(self) -> Global___EdgeTreatment: ...
+    @_builtins.property
+    def traits(self) -> _containers.RepeatedScalarFieldContainer[_image_pb2.Trait.ValueType]: ...
     def __init__(
         self,
         *,
@@ -190,10 +234,12 @@ class RenderCutoutRequest(_message.Message):
         matte_png: _builtins.bytes = ...,
         edge: Global___EdgeTreatment | None = ...,
         keep_background: _builtins.bool = ...,
+        uncertainty_png: _builtins.bytes = ...,
+        traits: _abc.Iterable[_image_pb2.Trait.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "keep_background", b"keep_background", "matte_png", b"matte_png", "photo", b"photo"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "keep_background", b"keep_background", "matte_png", b"matte_png", "photo", b"photo", "traits", b"traits", "uncertainty_png", b"uncertainty_png"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,16 +250,22 @@ class RenderCutoutResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PNG_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     png: _builtins.bytes
     """Straight-alpha RGBA PNG."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.Finding]:
+        """What was noticed about the product."""
+
     def __init__(
         self,
         *,
         png: _builtins.bytes = ...,
+        findings: _abc.Iterable[_report_pb2.Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["png", b"png"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "png", b"png"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -47,6 +47,50 @@ OUTPUT_REPORT_JSON: Output.ValueType  # 3
 """The report as JSON (it always comes as a message, too)."""
 Global___Output: _TypeAlias = Output  # noqa: Y015
 
+class _Shadow:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ShadowEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Shadow.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SHADOW_UNSPECIFIED: _Shadow.ValueType  # 0
+    """None."""
+    SHADOW_NONE: _Shadow.ValueType  # 1
+    SHADOW_SOFT: _Shadow.ValueType  # 2
+    """A soft contact shadow, where the marketplace's pack allows one; elsewhere none, and a finding says so."""
+
+class Shadow(_Shadow, metaclass=_ShadowEnumTypeWrapper):
+    """A shadow beneath the product. The photo's own is background and always goes."""
+
+SHADOW_UNSPECIFIED: Shadow.ValueType  # 0
+"""None."""
+SHADOW_NONE: Shadow.ValueType  # 1
+SHADOW_SOFT: Shadow.ValueType  # 2
+"""A soft contact shadow, where the marketplace's pack allows one; elsewhere none, and a finding says so."""
+Global___Shadow: _TypeAlias = Shadow  # noqa: Y015
+
+class _Arrangement:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArrangementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arrangement.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARRANGEMENT_UNSPECIFIED: _Arrangement.ValueType  # 0
+    """As in the photo."""
+    ARRANGEMENT_KEEP: _Arrangement.ValueType  # 1
+    ARRANGEMENT_ARRANGE: _Arrangement.ValueType  # 2
+    """Loose pieces are laid out anew, all at one scale and without overlap, to fill the canvas."""
+
+class Arrangement(_Arrangement, metaclass=_ArrangementEnumTypeWrapper):
+    """Where the pieces of a product of several go."""
+
+ARRANGEMENT_UNSPECIFIED: Arrangement.ValueType  # 0
+"""As in the photo."""
+ARRANGEMENT_KEEP: Arrangement.ValueType  # 1
+ARRANGEMENT_ARRANGE: Arrangement.ValueType  # 2
+"""Loose pieces are laid out anew, all at one scale and without overlap, to fill the canvas."""
+Global___Arrangement: _TypeAlias = Arrangement  # noqa: Y015
+
 @_typing.final
 class LayoutOptions(_message.Message):
     """How much of the canvas the product fills; unset means what the marketplace's pack says."""
@@ -113,10 +157,17 @@ class ProcessOptions(_message.Message):
     LAYOUT_FIELD_NUMBER: _builtins.int
     CANVAS_FIELD_NUMBER: _builtins.int
     AS_OF_DATE_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    ARRANGEMENT_FIELD_NUMBER: _builtins.int
+    DEBUG_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """E.g. "electronics"; empty means unspecified: only the rules common to all categories apply."""
     as_of_date: _builtins.str
     """ISO 8601 date whose rules apply; empty means today (UTC)."""
+    shadow: Global___Shadow.ValueType
+    arrangement: Global___Arrangement.ValueType
+    debug: _builtins.bool
+    """Also return the pictures that explain the result: `MarketplaceResult.debug_images`."""
     @_builtins.property
     def marketplaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Rule pack ids, e.g. "amazon-us": one canvas and one report each. Empty means the gateway's default."""
@@ -143,10 +194,13 @@ class ProcessOptions(_message.Message):
         layout: Global___LayoutOptions | None = ...,
         canvas: Global___CanvasOptions | None = ...,
         as_of_date: _builtins.str = ...,
+        shadow: Global___Shadow.ValueType = ...,
+        arrangement: Global___Arrangement.ValueType = ...,
+        debug: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "layout", b"layout", "region_of_interest", b"region_of_interest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_date", b"as_of_date", "canvas", b"canvas", "category", b"category", "layout", b"layout", "marketplaces", b"marketplaces", "outputs", b"outputs", "region_of_interest", b"region_of_interest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement", b"arrangement", "as_of_date", b"as_of_date", "canvas", b"canvas", "category", b"category", "debug", b"debug", "layout", b"layout", "marketplaces", b"marketplaces", "outputs", b"outputs", "region_of_interest", b"region_of_interest", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -211,6 +265,31 @@ class EncodedImage(_message.Message):
 Global___EncodedImage: _TypeAlias = EncodedImage  # noqa: Y015
 
 @_typing.final
+class DebugImage(_message.Message):
+    """A picture that explains a result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PNG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"matte", "trimap", "foreground", "halo" or "worst-edge"."""
+    png: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        png: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "png", b"png"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DebugImage: _TypeAlias = DebugImage  # noqa: Y015
+
+@_typing.final
 class MarketplaceResult(_message.Message):
     """One marketplace's packshot."""
 
@@ -219,6 +298,7 @@ class MarketplaceResult(_message.Message):
     MARKETPLACE_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    DEBUG_IMAGES_FIELD_NUMBER: _builtins.int
     marketplace: _builtins.str
     @_builtins.property
     def images(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncodedImage]:
@@ -226,16 +306,21 @@ class MarketplaceResult(_message.Message):
 
     @_builtins.property
     def report(self) -> _report_pb2.Report: ...
+    @_builtins.property
+    def debug_images(self) -> _containers.RepeatedCompositeFieldContainer[Global___DebugImage]:
+        """Only when `ProcessOptions.debug` is set."""
+
     def __init__(
         self,
         *,
         marketplace: _builtins.str = ...,
         images: _abc.Iterable[Global___EncodedImage] | None = ...,
         report: _report_pb2.Report | None = ...,
+        debug_images: _abc.Iterable[Global___DebugImage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "marketplace", b"marketplace", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debug_images", b"debug_images", "images", b"images", "marketplace", b"marketplace", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -483,6 +568,7 @@ class CutOutImageResponse(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     png: _builtins.bytes
     """Straight-alpha RGBA PNG, same size as the upright photo."""
@@ -494,6 +580,10 @@ class CutOutImageResponse(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.Warning]: ...
     @_builtins.property
     def timings(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.StageTiming]: ...
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.Finding]:
+        """What was noticed about the product's look, and what was done about it."""
+
     def __init__(
         self,
         *,
@@ -503,10 +593,11 @@ class CutOutImageResponse(_message.Message):
         confidence: _report_pb2.Confidence | None = ...,
         warnings: _abc.Iterable[_image_pb2.Warning] | None = ...,
         timings: _abc.Iterable[_image_pb2.StageTiming] | None = ...,
+        findings: _abc.Iterable[_report_pb2.Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "segmentation", b"segmentation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "png", b"png", "request_id", b"request_id", "segmentation", b"segmentation", "timings", b"timings", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "findings", b"findings", "png", b"png", "request_id", b"request_id", "segmentation", b"segmentation", "timings", b"timings", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

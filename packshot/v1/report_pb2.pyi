@@ -337,6 +337,38 @@ class Placement(_message.Message):
 Global___Placement: _TypeAlias = Placement  # noqa: Y015
 
 @_typing.final
+class Finding(_message.Message):
+    """Something noticed about the product's look that no rule speaks of, and what was done about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """UPPER_SNAKE, stable, e.g. FLOOR_REFLECTION."""
+    resolution: Global___Resolution.ValueType
+    message: _builtins.str
+    action: _builtins.str
+    """What a person should do; empty when it was corrected."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        resolution: Global___Resolution.ValueType = ...,
+        message: _builtins.str = ...,
+        action: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "code", b"code", "message", b"message", "resolution", b"resolution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
 class Repair(_message.Message):
     """One attempt of the repair loop."""
 
@@ -390,6 +422,7 @@ class Report(_message.Message):
     REPAIRS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     marketplace: _builtins.str
     category: _builtins.str
     """Empty when the category is unspecified: then only the rules common to all categories apply."""
@@ -421,6 +454,8 @@ class Report(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.Warning]: ...
     @_builtins.property
     def timings(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.StageTiming]: ...
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]: ...
     def __init__(
         self,
         *,
@@ -440,10 +475,11 @@ class Report(_message.Message):
         repairs: _abc.Iterable[Global___Repair] | None = ...,
         warnings: _abc.Iterable[_image_pb2.Warning] | None = ...,
         timings: _abc.Iterable[_image_pb2.StageTiming] | None = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "pack", b"pack", "placement", b"placement", "segmentation", b"segmentation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_date", b"as_of_date", "category", b"category", "compliant", b"compliant", "confidence", b"confidence", "marketplace", b"marketplace", "measurements", b"measurements", "not_evaluated_count", b"not_evaluated_count", "pack", b"pack", "placement", b"placement", "repairs", b"repairs", "rules", b"rules", "segmentation", b"segmentation", "timings", b"timings", "verdict", b"verdict", "verdict_reasons", b"verdict_reasons", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_date", b"as_of_date", "category", b"category", "compliant", b"compliant", "confidence", b"confidence", "findings", b"findings", "marketplace", b"marketplace", "measurements", b"measurements", "not_evaluated_count", b"not_evaluated_count", "pack", b"pack", "placement", b"placement", "repairs", b"repairs", "rules", b"rules", "segmentation", b"segmentation", "timings", b"timings", "verdict", b"verdict", "verdict_reasons", b"verdict_reasons", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from packshot import _validate as buf_dot_validate_dot_validate__pb2
 from packshot.v1 import report_pb2 as packshot_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17packshot/v1/rules.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18packshot/v1/report.proto\"Y\n\nDatedValue\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x01 \x01(\t\x12\x10\n\x08required\x18\x02 \x01(\t\x12\r\n\x05\x65nded\x18\x03 \x01(\x08\x12\x12\n\nreferences\x18\x04 \x03(\t\"\xc0\x01\n\x04Rule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmeasurement\x18\x03 \x01(\t\x12\r\n\x05\x63heck\x18\x04 \x01(\t\x12\'\n\x08severity\x18\x05 \x01(\x0e\x32\x15.packshot.v1.Severity\x12\x12\n\ncategories\x18\x06 \x03(\t\x12\'\n\x06values\x18\x07 \x03(\x0b\x32\x17.packshot.v1.DatedValue\x12\x0e\n\x06\x61\x63tion\x18\x08 \x01(\t\"s\n\nPackTarget\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x14\n\x0cjpeg_quality\x18\x03 \x01(\x05\x12\x12\n\nfill_ratio\x18\x04 \x01(\x01\x12\x16\n\x0ekeep_fill_from\x18\x05 \x01(\x01\"=\n\x11VerdictThresholds\x12\x12\n\npublish_at\x18\x01 \x01(\x01\x12\x14\n\x0creject_below\x18\x02 \x01(\x01\"\xff\x01\n\x08RulePack\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmarketplace\x18\x03 \x01(\t\x12\x14\n\x0cjurisdiction\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x0c\n\x04hash\x18\x06 \x01(\t\x12\x12\n\ncategories\x18\x07 \x03(\t\x12\'\n\x06target\x18\x08 \x01(\x0b\x32\x17.packshot.v1.PackTarget\x12/\n\x07verdict\x18\t \x01(\x0b\x32\x1e.packshot.v1.VerdictThresholds\x12 \n\x05rules\x18\n \x03(\x0b\x32\x11.packshot.v1.Rule\"\x16\n\x14ListRulePacksRequest\"=\n\x15ListRulePacksResponse\x12$\n\x05packs\x18\x01 \x03(\x0b\x32\x15.packshot.v1.RulePack\"{\n\x12GetRulePackRequest\x12-\n\x02id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x02 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\":\n\x13GetRulePackResponse\x12#\n\x04pack\x18\x01 \x01(\x0b\x32\x15.packshot.v1.RulePackb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17packshot/v1/rules.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18packshot/v1/report.proto\"Y\n\nDatedValue\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x01 \x01(\t\x12\x10\n\x08required\x18\x02 \x01(\t\x12\r\n\x05\x65nded\x18\x03 \x01(\x08\x12\x12\n\nreferences\x18\x04 \x03(\t\"\xc0\x01\n\x04Rule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmeasurement\x18\x03 \x01(\t\x12\r\n\x05\x63heck\x18\x04 \x01(\t\x12\'\n\x08severity\x18\x05 \x01(\x0e\x32\x15.packshot.v1.Severity\x12\x12\n\ncategories\x18\x06 \x03(\t\x12\'\n\x06values\x18\x07 \x03(\x0b\x32\x17.packshot.v1.DatedValue\x12\x0e\n\x06\x61\x63tion\x18\x08 \x01(\t\"\x8a\x01\n\nPackTarget\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x14\n\x0cjpeg_quality\x18\x03 \x01(\x05\x12\x12\n\nfill_ratio\x18\x04 \x01(\x01\x12\x16\n\x0ekeep_fill_from\x18\x05 \x01(\x01\x12\x15\n\rallows_shadow\x18\x06 \x01(\x08\"=\n\x11VerdictThresholds\x12\x12\n\npublish_at\x18\x01 \x01(\x01\x12\x14\n\x0creject_below\x18\x02 \x01(\x01\"\xff\x01\n\x08RulePack\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmarketplace\x18\x03 \x01(\t\x12\x14\n\x0cjurisdiction\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x0c\n\x04hash\x18\x06 \x01(\t\x12\x12\n\ncategories\x18\x07 \x03(\t\x12\'\n\x06target\x18\x08 \x01(\x0b\x32\x17.packshot.v1.PackTarget\x12/\n\x07verdict\x18\t \x01(\x0b\x32\x1e.packshot.v1.VerdictThresholds\x12 \n\x05rules\x18\n \x03(\x0b\x32\x11.packshot.v1.Rule\"\x16\n\x14ListRulePacksRequest\"=\n\x15ListRulePacksResponse\x12$\n\x05packs\x18\x01 \x03(\x0b\x32\x15.packshot.v1.RulePack\"{\n\x12GetRulePackRequest\x12-\n\x02id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x02 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\":\n\x13GetRulePackResponse\x12#\n\x04pack\x18\x01 \x01(\x0b\x32\x15.packshot.v1.RulePackb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,18 +41,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATEDVALUE']._serialized_end=184
   _globals['_RULE']._serialized_start=187
   _globals['_RULE']._serialized_end=379
-  _globals['_PACKTARGET']._serialized_start=381
-  _globals['_PACKTARGET']._serialized_end=496
-  _globals['_VERDICTTHRESHOLDS']._serialized_start=498
-  _globals['_VERDICTTHRESHOLDS']._serialized_end=559
-  _globals['_RULEPACK']._serialized_start=562
-  _globals['_RULEPACK']._serialized_end=817
-  _globals['_LISTRULEPACKSREQUEST']._serialized_start=819
-  _globals['_LISTRULEPACKSREQUEST']._serialized_end=841
-  _globals['_LISTRULEPACKSRESPONSE']._serialized_start=843
-  _globals['_LISTRULEPACKSRESPONSE']._serialized_end=904
-  _globals['_GETRULEPACKREQUEST']._serialized_start=906
-  _globals['_GETRULEPACKREQUEST']._serialized_end=1029
-  _globals['_GETRULEPACKRESPONSE']._serialized_start=1031
-  _globals['_GETRULEPACKRESPONSE']._serialized_end=1089
+  _globals['_PACKTARGET']._serialized_start=382
+  _globals['_PACKTARGET']._serialized_end=520
+  _globals['_VERDICTTHRESHOLDS']._serialized_start=522
+  _globals['_VERDICTTHRESHOLDS']._serialized_end=583
+  _globals['_RULEPACK']._serialized_start=586
+  _globals['_RULEPACK']._serialized_end=841
+  _globals['_LISTRULEPACKSREQUEST']._serialized_start=843
+  _globals['_LISTRULEPACKSREQUEST']._serialized_end=865
+  _globals['_LISTRULEPACKSRESPONSE']._serialized_start=867
+  _globals['_LISTRULEPACKSRESPONSE']._serialized_end=928
+  _globals['_GETRULEPACKREQUEST']._serialized_start=930
+  _globals['_GETRULEPACKREQUEST']._serialized_end=1053
+  _globals['_GETRULEPACKRESPONSE']._serialized_start=1055
+  _globals['_GETRULEPACKRESPONSE']._serialized_end=1113
 # @@protoc_insertion_point(module_scope)

@@ -111,6 +111,7 @@ class PackTarget(_message.Message):
     JPEG_QUALITY_FIELD_NUMBER: _builtins.int
     FILL_RATIO_FIELD_NUMBER: _builtins.int
     KEEP_FILL_FROM_FIELD_NUMBER: _builtins.int
+    ALLOWS_SHADOW_FIELD_NUMBER: _builtins.int
     width_px: _builtins.int
     height_px: _builtins.int
     jpeg_quality: _builtins.int
@@ -118,6 +119,8 @@ class PackTarget(_message.Message):
     """Share of the dominant axis the product is scaled to."""
     keep_fill_from: _builtins.float
     """A product that already fills this share of the photo is not rescaled."""
+    allows_shadow: _builtins.bool
+    """Whether a soft shadow beneath the product may be drawn."""
     def __init__(
         self,
         *,
@@ -126,10 +129,11 @@ class PackTarget(_message.Message):
         jpeg_quality: _builtins.int = ...,
         fill_ratio: _builtins.float = ...,
         keep_fill_from: _builtins.float = ...,
+        allows_shadow: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill_ratio", b"fill_ratio", "height_px", b"height_px", "jpeg_quality", b"jpeg_quality", "keep_fill_from", b"keep_fill_from", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allows_shadow", b"allows_shadow", "fill_ratio", b"fill_ratio", "height_px", b"height_px", "jpeg_quality", b"jpeg_quality", "keep_fill_from", b"keep_fill_from", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
