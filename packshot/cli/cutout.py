@@ -128,12 +128,13 @@ def _print(photos: Sequence[tuple[str, CutOut]], folder: Path) -> None:
 def _document(photos: Sequence[tuple[str, CutOut]]) -> dict[str, Any]:
     entries = []
     for name, photo in photos:
-        found: dict[str, Any] = {"segmentation": None, "confidence": None, "warnings": []}
+        found: dict[str, Any] = {"segmentation": None, "confidence": None, "warnings": [], "findings": []}
         if isinstance(photo.outcome, CutOutImageResponse):
             found = {
                 "segmentation": message_to_dict(photo.outcome.segmentation),
                 "confidence": message_to_dict(photo.outcome.confidence),
                 "warnings": [message_to_dict(warning) for warning in photo.outcome.warnings],
+                "findings": [message_to_dict(finding) for finding in photo.outcome.findings],
             }
         files = [] if photo.error else [str(photo.file)]
         entries.append({"photo": name, "files": files, **found, "error": error_to_dict(photo.error)})

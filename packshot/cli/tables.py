@@ -17,6 +17,7 @@ from packshot.v1.image_pb2 import BackgroundClass, Trait
 from packshot.v1.packshot_pb2 import CutOutImageResponse
 from packshot.v1.report_pb2 import (
     RESOLUTION_AUTO_CORRECTED,
+    RESOLUTION_MANUAL,
     RULE_STATUS_FAIL,
     RULE_STATUS_NOT_EVALUATED,
     RULE_STATUS_PASS,
@@ -24,6 +25,7 @@ from packshot.v1.report_pb2 import (
     VERDICT_PUBLISH,
     VERDICT_REJECT,
     VERDICT_REVIEW,
+    Finding,
     Report,
     RuleResult,
 )
@@ -86,7 +88,7 @@ def fix_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
 
 
 def cutout_table(outcomes: Iterable[tuple[str, CutOutImageResponse | PackshotError]]) -> Table:
-    """A row per photo: confidence, what the photo is like, warnings."""
+    """A row per photo: confidence, what the photo is like, warnings, what was noticed about the product."""
     table = _table()
     table.add_column("Photo", overflow="fold", ratio=2)
     table.add_column("Cutout", no_wrap=True)
@@ -106,7 +108,13 @@ def cutout_table(outcomes: Iterable[tuple[str, CutOutImageResponse | PackshotErr
             Text("✓ done", "bold green"),
             f"{outcome.confidence.value:.2f}" if outcome.HasField("confidence") else "–",
             f"{found.width_px} × {found.height_px}",
-            Text("\n").join([Text(words), *(Text(f"! {w.message}", "yellow") for w in outcome.warnings)]),
+            Text("\n").join(
+                [
+                    Text(words),
+                    *(Text(f"! {w.message}", "yellow") for w in outcome.warnings),
+                    *(_noticed(finding) for finding in outcome.findings),
+                ]
+            ),
         )
     return table
 
@@ -270,19 +278,32 @@ def _compliance(report: Report) -> Text:
 
 
 def _to_do(report: Report) -> Text:
-    """What a person has to act on, most urgent first; the whole list is in the report."""
+    """What a person has to act on, most urgent first, then what was corrected; the whole list is in the report."""
     broken = [
         rule for rule in sorted(report.rules, key=_urgency) if rule.status in (RULE_STATUS_FAIL, RULE_STATUS_WARN)
     ]
-    lines = [Text.assemble(_STATUSES[rule.status], f" {rule.title}: {_advice(rule)}") for rule in broken]
+    lines = [_noticed(finding) for finding in report.findings if finding.resolution == RESOLUTION_MANUAL]
+    lines += [Text.assemble(_STATUSES[rule.status], f" {rule.title}: {_advice(rule)}") for rule in broken]
     if report.verdict != VERDICT_PUBLISH:
-        # Reasons that only say that a rule is broken are there already.
-        reasons = [why for why in report.verdict_reasons if not any(rule.title in why for rule in broken)]
+        # Reasons that only say that a rule is broken, or what was noticed, are there already.
+        noticed = {finding.message for finding in report.findings}
+        reasons = [
+            why
+            for why in report.verdict_reasons
+            if why not in noticed and not any(rule.title in why for rule in broken)
+        ]
         lines = [Text(f"● {reason}") for reason in reasons] + lines
+    lines += [_noticed(finding) for finding in report.findings if finding.resolution == RESOLUTION_AUTO_CORRECTED]
     if len(lines) > _MAX_LINES:
         more = len(lines) - _MAX_LINES + 1
         lines[_MAX_LINES - 1 :] = [Text(f"… and {more} more in the report", "dim")]
     return Text("\n").join(lines) if lines else Text("–", "dim")
+
+
+def _noticed(finding: Finding) -> Text:
+    if finding.resolution == RESOLUTION_AUTO_CORRECTED:
+        return Text(f"✓ {finding.message}", "dim")
+    return Text.assemble(("!", "yellow"), f" {finding.message}", f": {finding.action}" if finding.action else "")
 
 
 def _advice(rule: RuleResult) -> str:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compositor.canvas import Packshot, render_canvas
+from services.compositor.findings import Finding
 from services.compositor.foreground import estimate_foreground
 from services.compositor.layout import Box, CanvasSpec, Layout, bounding_box, fringe_box, plan_layout
 from services.compositor.refine import AS_FOUND, EdgeTreatment, refine_matte
 from services.compositor.tighten import tighten_matte
+from services.compositor.traits import Trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,14 @@ class Product:
     matte: (H, W) float32 in [0, 1], refined.
     bbox: around what is at least half opaque.
     fringe: around everything that can be seen.
+    findings: what was noticed about its look.
     """
 
     foreground: NDArray[np.uint8]
     matte: NDArray[np.float32]
     bbox: Box
     fringe: Box
+    findings: tuple[Finding, ...] = ()
 
 
 def prepare_product(
@@ -36,6 +40,8 @@ def prepare_product(
     edge: EdgeTreatment = AS_FOUND,
     *,
     already_cut_out: bool = False,
+    uncertainty: NDArray[np.float32] | None = None,
+    traits: frozenset[Trait] = frozenset(),
 ) -> Product:
     """Refine the matte and free the edge's colour from the background.
 
@@ -45,6 +51,8 @@ def prepare_product(
         edge: how to draw the edge.
         already_cut_out: the photo came with an alpha channel of its own and the matte is that, so colours are straight
             and alpha is meant: neither is estimated again.
+        uncertainty: (H, W) float32 in [0, 1], how undecided the segmenter is about each pixel; None if nobody knows.
+        traits: what the segmenter found to be hard about the product.
 
     Raises:
         EmptyMatteError: no product in the matte, before or after refinement.

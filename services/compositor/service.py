@@ -1,7 +1,8 @@
 """The compositor's servicer: proto to domain and back."""
 
-from typing import Any
+from typing import Any, Final
 
+import cv2
 import grpc
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +16,29 @@ from packshot.v1.compositor_pb2 import (
     RenderCutoutRequest,
     RenderCutoutResponse,
 )
-from packshot.v1.image_pb2 import BoundingBox
+from packshot.v1.image_pb2 import TRAIT_REFLECTIVE, TRAIT_TRANSPARENT, TRAIT_WORN_OR_HELD, BoundingBox
 from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, EncodedImage
-from packshot.v1.report_pb2 import Placement
+from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED, RESOLUTION_MANUAL, Placement
+from packshot.v1.report_pb2 import Finding as FindingMessage
 from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
 from services.compositor.compose import Product, place, prepare_product
 from services.compositor.cutout import make_cutout
 from services.compositor.errors import EmptyMatteError
+from services.compositor.findings import Finding
 from services.compositor.layout import CanvasSpec, Layout
 from services.compositor.refine import EdgeTreatment
+from services.compositor.traits import Trait
 
 Image = NDArray[np.uint8]
+
+_TRAITS: Final = {
+    TRAIT_TRANSPARENT: Trait.TRANSPARENT,
+    TRAIT_REFLECTIVE: Trait.REFLECTIVE,
+    TRAIT_WORN_OR_HELD: Trait.WORN_OR_HELD,
+}
+"""The others change nothing here."""
 
 
 class CompositorServicer(compositor_pb2_grpc.CompositorServiceServicer):
@@ -49,13 +60,16 @@ class CompositorServicer(compositor_pb2_grpc.CompositorServiceServicer):
 
 def _compose(request: ComposeImageRequest) -> ComposeImageResponse:
     _, product = _product(request)
-    return ComposeImageResponse(compositions=[_composition(product, target) for target in request.targets])
+    return ComposeImageResponse(
+        compositions=[_composition(product, target) for target in request.targets],
+        findings=[_finding(finding) for finding in product.findings],
+    )
 
 
 def _cut_out(request: RenderCutoutRequest) -> RenderCutoutResponse:
     image, product = _product(request)
     cutout = make_cutout(image, product.foreground, product.matte, keep_background=request.keep_background)
-    return RenderCutoutResponse(png=encode_png(cutout))
+    return RenderCutoutResponse(png=encode_png(cutout), findings=[_finding(finding) for finding in product.findings])
 
 
 def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image, Product]:
@@ -81,10 +95,24 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image,
             matte,
             EdgeTreatment(tighten_px=request.edge.tighten_px),
             already_cut_out=photo.alpha is not None,
+            uncertainty=_uncertainty(request.uncertainty_png, matte.shape),
+            traits=frozenset(_TRAITS[trait] for trait in request.traits if trait in _TRAITS),
         )
         return photo.image, product
     except EmptyMatteError as error:
         raise invalid_argument("matte_png", error.reason, str(error)) from error
+
+
+def _uncertainty(png: bytes, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """The segmenter's uncertainty at the photo's size; None if none came."""
+    if not png:
+        return None
+    try:
+        small = decode_matte(png)
+    except PhotoError as error:
+        raise unusable_photo("uncertainty_png", error) from error
+    large: NDArray[np.float32] = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return large
 
 
 def _composition(product: Product, target: CanvasTarget) -> Composition:
@@ -125,4 +153,14 @@ def _placement(target: CanvasTarget, layout: Layout) -> Placement:
         scale=layout.scale,
         upscale_factor=layout.upscale_factor,
         product=BoundingBox(x=x, y=y, width=max(round(box.right) - x, 1), height=max(round(box.bottom) - y, 1)),
+    )
+
+
+def _finding(finding: Finding) -> FindingMessage:
+    """A finding on the wire."""
+    return FindingMessage(
+        code=finding.code,
+        resolution=RESOLUTION_AUTO_CORRECTED if finding.is_corrected else RESOLUTION_MANUAL,
+        message=finding.message,
+        action=finding.action,
     )

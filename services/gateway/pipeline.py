@@ -21,7 +21,7 @@ from packshot.v1.packshot_pb2 import (
     ProcessImageResponse,
     ProcessOptions,
 )
-from packshot.v1.report_pb2 import Repair
+from packshot.v1.report_pb2 import Finding, Repair
 from packshot.v1.rules_pb2 import RulePack
 from packshot.v1.segmenter_pb2 import SegmentImageResponse
 from packshot.v1.validator_pb2 import Evaluation, ValidateImageResponse
@@ -39,10 +39,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A packshot with what it was made with and what the validator says."""
+    """A packshot with what it was made with, what was noticed about its product, and what the validator says."""
 
     treatment: Treatment
     composition: Composition
+    findings: Sequence[Finding]
     validation: ValidateImageResponse
 
     @property
@@ -97,14 +98,15 @@ class Pipeline:
         """The product with transparency, where it is in the photo."""
         work = Work(self._stages, call, asked.photo, Scope((), "", ""))
         segmented = await work.segment(_region(asked))
-        png = await work.cut_out(segmented.matte_png, keep_background=asked.keep_background)
+        cutout = await work.cut_out(segmented, keep_background=asked.keep_background)
         return CutOutImageResponse(
             request_id=call.request_id,
-            png=png,
+            png=cutout.png,
             segmentation=segmented.segmentation,
             confidence=report.confidence_of_cutout(segmented.segmentation),
             warnings=segmented.warnings,
             timings=work.timings(),
+            findings=cutout.findings,
         )
 
     async def _process(
@@ -156,13 +158,17 @@ async def _cancelled_on_error(task: asyncio.Task[T]) -> AsyncIterator[None]:
 
 async def _first_packshots(
     work: Work, segmented: SegmentImageResponse, options: ProcessOptions, packs: Sequence[RulePack]
-) -> list[tuple[Treatment, Composition]]:
+) -> list[tuple[Treatment, Composition, Sequence[Finding]]]:
     """A packshot per pack, from one refinement of the matte; none when there is no product."""
     if not segmented.segmentation.pieces:
         return []
     treatments = [request.first_treatment(options, pack) for pack in packs]
     targets = [request.canvas_target(options, pack, how) for pack, how in zip(packs, treatments, strict=True)]
-    return list(zip(treatments, await work.compose(segmented.matte_png, targets), strict=True))
+    composed = await work.compose(segmented, targets)
+    return [
+        (how, composition, composed.findings)
+        for how, composition in zip(treatments, composed.compositions, strict=True)
+    ]
 
 
 async def _validate_photo(work: Work, segmented: SegmentImageResponse) -> ValidateImageResponse:
@@ -173,11 +179,18 @@ async def _validate_photo(work: Work, segmented: SegmentImageResponse) -> Valida
 
 
 async def _result(
-    work: Work, facts: report.Facts, options: ProcessOptions, first: tuple[Treatment, Composition]
+    work: Work, facts: report.Facts, options: ProcessOptions, first: tuple[Treatment, Composition, Sequence[Finding]]
 ) -> MarketplaceResult:
     """The best packshot for one marketplace, and its report."""
     made, repairs = await _repaired(work, facts, options, await _made(work, facts, *first))
-    written = report.of_packshot(facts, made.evaluation, made.validation, made.composition.placement, repairs)
+    written = report.of_packshot(
+        facts,
+        made.evaluation,
+        made.validation,
+        made.composition.placement,
+        repairs,
+        [*made.findings, *made.composition.findings],
+    )
     return MarketplaceResult(marketplace=facts.pack.id, images=made.composition.images, report=written)
 
 
@@ -193,9 +206,9 @@ async def _repaired(
         if attempt is None:
             break
         target = request.canvas_target(options, facts.pack, attempt.treatment)
-        matte_png, tighten_px = facts.segmented.matte_png, attempt.treatment.tighten_px
-        (composition,) = await work.compose(matte_png, [target], tighten_px=tighten_px)
-        latest = await _made(work, facts, attempt.treatment, composition)
+        composed = await work.compose(facts.segmented, [target], tighten_px=attempt.treatment.tighten_px)
+        (composition,) = composed.compositions
+        latest = await _made(work, facts, attempt.treatment, composition, composed.findings)
         tried = [failure.rule_id for failure in failures]
         cured = report.passed(latest.evaluation).issuperset(tried)
         repairs.append(Repair(rule_ids=tried, change=attempt.change, cured=cured))
@@ -204,12 +217,14 @@ async def _repaired(
     return best, repairs
 
 
-async def _made(work: Work, facts: report.Facts, treatment: Treatment, composition: Composition) -> _Made:
+async def _made(
+    work: Work, facts: report.Facts, treatment: Treatment, composition: Composition, findings: Sequence[Finding]
+) -> _Made:
     known = {
         "upscale_factor": composition.placement.upscale_factor,
         "source_touches_frame": float(facts.segmented.segmentation.touches_frame),
     }
-    return _Made(treatment, composition, await work.validate_packshot(facts.pack.id, composition, known))
+    return _Made(treatment, composition, findings, await work.validate_packshot(facts.pack.id, composition, known))
 
 
 def _region(asked: ProcessOptions | CutOutImageRequest) -> BoundingBox | None:

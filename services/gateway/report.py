@@ -18,6 +18,7 @@ from packshot.v1.report_pb2 import (
     VERDICT_REVIEW,
     Confidence,
     ConfidenceFactor,
+    Finding,
     Placement,
     Repair,
     Report,
@@ -78,6 +79,7 @@ def of_packshot(
     validation: ValidateImageResponse,
     placement: Placement,
     repairs: Sequence[Repair],
+    findings: Sequence[Finding],
 ) -> Report:
     """The report on a packshot we made; timings are added when all is done."""
     segmentation = facts.segmented.segmentation
@@ -92,6 +94,7 @@ def of_packshot(
         confidence=sure.value,
         violations=_violations(evaluation),
         touches_frame=segmentation.touches_frame,
+        findings=[finding.message for finding in findings if finding.resolution == RESOLUTION_MANUAL],
         thresholds=Thresholds(facts.pack.verdict.publish_at, facts.pack.verdict.reject_below),
     )
     report = _report(facts.scope, evaluation, validation, decision)
@@ -100,6 +103,7 @@ def of_packshot(
     report.segmentation.CopyFrom(segmentation)
     report.placement.CopyFrom(placement)
     report.repairs.extend(repairs)
+    report.findings.extend(findings)
     report.warnings.extend(facts.segmented.warnings)
     return report
 

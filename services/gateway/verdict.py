@@ -30,7 +30,12 @@ class Decision:
 
 
 def of_packshot(
-    *, confidence: float, violations: Sequence[str], touches_frame: bool, thresholds: Thresholds
+    *,
+    confidence: float,
+    violations: Sequence[str],
+    touches_frame: bool,
+    findings: Sequence[str],
+    thresholds: Thresholds,
 ) -> Decision:
     """The verdict on a packshot we made.
 
@@ -38,6 +43,7 @@ def of_packshot(
         confidence: In [0, 1].
         violations: Titles of the error rules the packshot breaks.
         touches_frame: Part of the product may be missing, which no rule can see on the canvas.
+        findings: What was noticed about the product's look and needs a person.
         thresholds: The pack's.
     """
     if confidence < thresholds.reject_below:
@@ -50,6 +56,7 @@ def of_packshot(
         reasons.append(f"confidence {confidence:.2f} is below {thresholds.publish_at:.2f}: a person should look")
     if touches_frame:
         reasons.append("the product reaches the edge of the photo: part of it may be missing")
+    reasons.extend(findings)
     if reasons:
         return Decision(Verdict.REVIEW, tuple(reasons))
     return Decision(Verdict.PUBLISH, (f"compliant, confidence {confidence:.2f}",))

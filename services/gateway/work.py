@@ -7,9 +7,11 @@ from time import perf_counter
 from packshot.v1.compositor_pb2 import (
     CanvasTarget,
     ComposeImageRequest,
+    ComposeImageResponse,
     Composition,
     EdgeTreatment,
     RenderCutoutRequest,
+    RenderCutoutResponse,
 )
 from packshot.v1.image_pb2 import BoundingBox, StageTiming
 from packshot.v1.rules_pb2 import GetRulePackRequest, RulePack
@@ -62,20 +64,31 @@ class Work:
             return await self._stages.segment(self._call, wanted)
 
     async def compose(
-        self, matte_png: bytes, targets: Sequence[CanvasTarget], *, tighten_px: float = 0.0
-    ) -> list[Composition]:
+        self, segmented: SegmentImageResponse, targets: Sequence[CanvasTarget], *, tighten_px: float = 0.0
+    ) -> ComposeImageResponse:
         """The product on every target's canvas."""
         async with self._timed("compositor"):
             wanted = ComposeImageRequest(
-                photo=self._photo, matte_png=matte_png, edge=EdgeTreatment(tighten_px=tighten_px), targets=targets
+                photo=self._photo,
+                matte_png=segmented.matte_png,
+                edge=EdgeTreatment(tighten_px=tighten_px),
+                targets=targets,
+                uncertainty_png=segmented.uncertainty_png,
+                traits=segmented.segmentation.traits,
             )
-            return list((await self._stages.compose(self._call, wanted)).compositions)
+            return await self._stages.compose(self._call, wanted)
 
-    async def cut_out(self, matte_png: bytes, *, keep_background: bool) -> bytes:
-        """The product with transparency, as PNG."""
+    async def cut_out(self, segmented: SegmentImageResponse, *, keep_background: bool) -> RenderCutoutResponse:
+        """The product with transparency."""
         async with self._timed("compositor"):
-            wanted = RenderCutoutRequest(photo=self._photo, matte_png=matte_png, keep_background=keep_background)
-            return (await self._stages.cut_out(self._call, wanted)).png
+            wanted = RenderCutoutRequest(
+                photo=self._photo,
+                matte_png=segmented.matte_png,
+                keep_background=keep_background,
+                uncertainty_png=segmented.uncertainty_png,
+                traits=segmented.segmentation.traits,
+            )
+            return await self._stages.cut_out(self._call, wanted)
 
     async def validate_photo(self, matte_png: bytes = b"", *, patient: bool = True) -> ValidateImageResponse:
         """The photo as it came, for every marketplace of the scope."""

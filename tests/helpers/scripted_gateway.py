@@ -121,7 +121,10 @@ class ScriptedGateway(PackshotServiceServicer):
         except ServiceError as error:
             _abort(context, error)
         return pb.CutOutImageResponse(
-            request_id=request.request_id, png=b"cutout of " + request.photo, confidence=report.confidence
+            request_id=request.request_id,
+            png=b"cutout of " + request.photo,
+            confidence=report.confidence,
+            findings=report.findings,
         )
 
     def ListRulePacks(self, request: Any, context: Any) -> ListRulePacksResponse:  # noqa: N802

@@ -2,7 +2,8 @@ import json
 from pathlib import Path
 
 from packshot.v1.image_pb2 import BoundingBox
-from tests.helpers.scripted_gateway import ScriptedGateway
+from packshot.v1.report_pb2 import RESOLUTION_MANUAL
+from tests.helpers.scripted_gateway import ScriptedGateway, make_report
 from tests.unit.cli.conftest import Run
 
 
@@ -33,6 +34,15 @@ def test_a_png_photo_is_not_overwritten_by_its_cutout(run: Run, photos: Path) ->
     result = run("cutout", "photos/ring.png", "-o", "photos", "--force")
     assert result.exit_code == 2
     assert (photos / "ring.png").read_bytes() == b"ring"
+
+
+def test_says_what_was_noticed(run: Run, photos: Path, gateway: ScriptedGateway) -> None:
+    report = make_report()
+    report.findings.add(code="B", resolution=RESOLUTION_MANUAL, message="a stand is left", action="retouch it")
+    gateway.outcomes = {b"mug": report}
+    assert "! a stand is left: retouch it" in run("cutout", "photos/mug.jpg", "-o", "out").stdout
+    document = json.loads(run("cutout", "photos/mug.jpg", "-o", "json", "--json").stdout)
+    assert document["photos"][0]["findings"][0]["resolution"] == "manual"
 
 
 def test_json(run: Run, photos: Path) -> None:

@@ -20,7 +20,7 @@ from packshot.v1.packshot_pb2 import (
     LayoutOptions,
     ProcessOptions,
 )
-from packshot.v1.report_pb2 import Report
+from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED, RESOLUTION_MANUAL, Report
 from tests.helpers.scripted_gateway import ScriptedGateway, make_report, serving
 from tests.helpers.waiting import wait_until
 from tests.unit.cli.conftest import Run
@@ -155,6 +155,16 @@ class TestTable:
         report.not_evaluated_count = 9
         gateway.outcomes = {b"mug": report}
         assert "9 more rules need a person's eye" in run("fix", "photos/mug.jpg", "-o", "out").stdout
+
+    def test_says_what_was_noticed_with_what_to_do_or_that_it_was_mended(
+        self, run: Run, photos: Path, gateway: ScriptedGateway
+    ) -> None:
+        report = make_report()
+        report.findings.add(code="A", resolution=RESOLUTION_AUTO_CORRECTED, message="mirror image cut off")
+        report.findings.add(code="B", resolution=RESOLUTION_MANUAL, message="a stand is left", action="retouch it")
+        gateway.outcomes = {b"mug": report}
+        text = run("fix", "photos/mug.jpg", "-o", "out").stdout
+        assert text.index("! a stand is left: retouch it") < text.index("✓ mirror image cut off")
 
     def test_has_no_colours_in_a_pipe(self, run: Run, photos: Path) -> None:
         assert "\x1b" not in run("fix", "photos", "-o", "out").output

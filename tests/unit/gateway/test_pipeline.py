@@ -6,7 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
-from packshot.v1.image_pb2 import BoundingBox, Warning
+from packshot.v1.compositor_pb2 import ComposeImageRequest, ComposeImageResponse, RenderCutoutResponse
+from packshot.v1.image_pb2 import TRAIT_TRANSPARENT, BoundingBox, Warning
 from packshot.v1.packshot_pb2 import (
     OUTPUT_JPEG,
     OUTPUT_REPORT_JSON,
@@ -29,13 +30,14 @@ from packshot.v1.report_pb2 import (
     VERDICT_PUBLISH,
     VERDICT_REJECT,
     VERDICT_REVIEW,
+    Finding,
 )
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest
 from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
 from packshot.v1.validator_pb2 import CURE_LOWER_QUALITY, CURE_RESCALE, CURE_TIGHTEN_EDGE
 from services.common.errors import invalid_argument
 from tests.helpers.gateway import Gateway, failure
-from tests.helpers.stages import MARKETPLACES, MATTE, PHOTO, Rule, Stages, evaluated, segmentation
+from tests.helpers.stages import MARKETPLACES, MATTE, PHOTO, Rule, Stages, composed, evaluated, segmentation
 
 
 def photo(**options: Any) -> ProcessImageRequest:
@@ -45,6 +47,15 @@ def photo(**options: Any) -> ProcessImageRequest:
 def found(**changes: Any) -> Any:
     """A segmenter's answer with changes."""
     return lambda request: SegmentImageResponse(matte_png=MATTE, segmentation=segmentation(**changes))
+
+
+FLOOR_REMOVED = Finding(
+    code="FLOOR_REFLECTION_REMOVED", resolution=RESOLUTION_AUTO_CORRECTED, message="the table mirrored the product"
+)
+FLOOR_LEFT = Finding(
+    code="FLOOR_REFLECTION", resolution=RESOLUTION_MANUAL, message="the table mirrors the product", action="cut it off"
+)
+ARRANGED = Finding(code="PIECES_ARRANGED", resolution=RESOLUTION_AUTO_CORRECTED, message="two pieces laid out")
 
 
 def jpeg(response: ProcessImageResponse) -> str:
@@ -102,6 +113,45 @@ class TestOnePhoto:
         ]
         response = await gateway.stub.ProcessImage(photo())
         assert list(response.results[0].report.warnings) == [warning]
+
+    async def test_the_compositor_gets_what_the_segmenter_knows(self, gateway: Gateway, stages: Stages) -> None:
+        stages.segmenter.segment.script = [unsure_glass]
+        await gateway.stub.ProcessImage(photo())
+        composing = stages.compositor.compose.calls[0].request
+        assert (composing.uncertainty_png, list(composing.traits)) == (b"unsure", [TRAIT_TRANSPARENT])
+
+    async def test_what_was_noticed_of_the_product_and_on_its_canvas_reaches_the_report(
+        self, gateway: Gateway, stages: Stages
+    ) -> None:
+        stages.compositor.compose.script = [noticing(FLOOR_REMOVED, ARRANGED)]
+        report = (await gateway.stub.ProcessImage(photo())).results[0].report
+        assert list(report.findings) == [FLOOR_REMOVED, ARRANGED]
+        assert report.verdict == VERDICT_PUBLISH
+
+    async def test_what_a_person_has_to_see_to_is_not_published(self, gateway: Gateway, stages: Stages) -> None:
+        stages.compositor.compose.script = [noticing(FLOOR_LEFT, ARRANGED)]
+        report = (await gateway.stub.ProcessImage(photo())).results[0].report
+        assert report.verdict == VERDICT_REVIEW
+        assert list(report.verdict_reasons) == [FLOOR_LEFT.message]
+
+
+def noticing(of_product: Finding, on_canvas: Finding) -> Any:
+    """A compositor's answer with something noticed about the product, and something on every canvas."""
+
+    def answer(request: ComposeImageRequest) -> ComposeImageResponse:
+        response = composed(request)
+        response.findings.append(of_product)
+        for composition in response.compositions:
+            composition.findings.append(on_canvas)
+        return response
+
+    return answer
+
+
+def unsure_glass(request: SegmentImageRequest) -> SegmentImageResponse:
+    return SegmentImageResponse(
+        matte_png=MATTE, segmentation=segmentation(traits=[TRAIT_TRANSPARENT]), uncertainty_png=b"unsure"
+    )
 
 
 def _is_photo(request: Any) -> bool:
@@ -342,6 +392,18 @@ class TestCutOutImage:
         assert response.confidence.value > 0.9
         assert {timing.stage for timing in response.timings} == {"segmenter", "compositor"}
         assert stages.compositor.cut_out.calls[0].request.keep_background
+
+    async def test_the_compositor_gets_what_the_segmenter_knows_and_says_what_it_noticed(
+        self, gateway: Gateway, stages: Stages
+    ) -> None:
+        stages.segmenter.segment.script = [unsure_glass]
+        stages.compositor.cut_out.script = [
+            lambda request: RenderCutoutResponse(png=b"a cutout", findings=[FLOOR_LEFT])
+        ]
+        response = await gateway.stub.CutOutImage(CutOutImageRequest(photo=PHOTO))
+        asked = stages.compositor.cut_out.calls[0].request
+        assert (asked.uncertainty_png, list(asked.traits)) == (b"unsure", [TRAIT_TRANSPARENT])
+        assert list(response.findings) == [FLOOR_LEFT]
 
     async def test_a_cutout_of_nothing_is_not_sure_at_all(self, gateway: Gateway, stages: Stages) -> None:
         stages.segmenter.segment.script = [found(pieces=[])]

@@ -1,11 +1,14 @@
 from services.gateway.verdict import Decision, Thresholds, Verdict, of_checked_image, of_packshot, without_product
 
 
-def verdict(confidence: float, *violations: str, touches_frame: bool = False) -> Decision:
+def verdict(
+    confidence: float, *violations: str, touches_frame: bool = False, findings: tuple[str, ...] = ()
+) -> Decision:
     return of_packshot(
         confidence=confidence,
         violations=violations,
         touches_frame=touches_frame,
+        findings=findings,
         thresholds=Thresholds(publish_at=0.8, reject_below=0.4),
     )
 
@@ -41,8 +44,13 @@ def test_a_product_at_the_photos_edge_is_reviewed() -> None:
     assert "may be missing" in decision.reasons[0]
 
 
+def test_what_was_noticed_and_could_not_be_mended_is_reviewed_however_sure_we_are() -> None:
+    decision = verdict(1.0, findings=("the table mirrors the product",))
+    assert decision == Decision(Verdict.REVIEW, ("the table mirrors the product",))
+
+
 def test_all_reasons_are_given() -> None:
-    assert len(verdict(0.5, "A", "B", touches_frame=True).reasons) == 4
+    assert len(verdict(0.5, "A", "B", touches_frame=True, findings=("C",)).reasons) == 5
 
 
 def test_a_checked_image_may_be_uploaded_or_not() -> None:
