@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from packshot.report import report_to_json
-from packshot.v1.compositor_pb2 import Composition
+from packshot.v1.compositor_pb2 import ComposeImageResponse, Composition
 from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.packshot_pb2 import (
     OUTPUT_REPORT_JSON,
@@ -15,13 +15,14 @@ from packshot.v1.packshot_pb2 import (
     CheckImageResponse,
     CutOutImageRequest,
     CutOutImageResponse,
+    DebugImage,
     EncodedImage,
     MarketplaceResult,
     Output,
     ProcessImageResponse,
     ProcessOptions,
 )
-from packshot.v1.report_pb2 import Finding, Repair
+from packshot.v1.report_pb2 import Repair
 from packshot.v1.rules_pb2 import RulePack
 from packshot.v1.segmenter_pb2 import SegmentImageResponse
 from packshot.v1.validator_pb2 import Evaluation, ValidateImageResponse
@@ -39,11 +40,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A packshot with what it was made with, what was noticed about its product, and what the validator says."""
+    """A packshot with what it was made with, the compositor's answer it is from, and what the validator says."""
 
     treatment: Treatment
     composition: Composition
-    findings: Sequence[Finding]
+    composed: ComposeImageResponse
     validation: ValidateImageResponse
 
     @property
@@ -158,17 +159,14 @@ async def _cancelled_on_error(task: asyncio.Task[T]) -> AsyncIterator[None]:
 
 async def _first_packshots(
     work: Work, segmented: SegmentImageResponse, options: ProcessOptions, packs: Sequence[RulePack]
-) -> list[tuple[Treatment, Composition, Sequence[Finding]]]:
+) -> list[tuple[Treatment, Composition, ComposeImageResponse]]:
     """A packshot per pack, from one refinement of the matte; none when there is no product."""
     if not segmented.segmentation.pieces:
         return []
     treatments = [request.first_treatment(options, pack) for pack in packs]
     targets = [request.canvas_target(options, pack, how) for pack, how in zip(packs, treatments, strict=True)]
-    composed = await work.compose(segmented, targets)
-    return [
-        (how, composition, composed.findings)
-        for how, composition in zip(treatments, composed.compositions, strict=True)
-    ]
+    composed = await work.compose(segmented, targets, debug=options.debug)
+    return [(how, composition, composed) for how, composition in zip(treatments, composed.compositions, strict=True)]
 
 
 async def _validate_photo(work: Work, segmented: SegmentImageResponse) -> ValidateImageResponse:
@@ -179,7 +177,10 @@ async def _validate_photo(work: Work, segmented: SegmentImageResponse) -> Valida
 
 
 async def _result(
-    work: Work, facts: report.Facts, options: ProcessOptions, first: tuple[Treatment, Composition, Sequence[Finding]]
+    work: Work,
+    facts: report.Facts,
+    options: ProcessOptions,
+    first: tuple[Treatment, Composition, ComposeImageResponse],
 ) -> MarketplaceResult:
     """The best packshot for one marketplace, and its report."""
     made, repairs = await _repaired(work, facts, options, await _made(work, facts, *first))
@@ -189,9 +190,14 @@ async def _result(
         made.validation,
         made.composition.placement,
         repairs,
-        [*made.findings, *made.composition.findings],
+        [*made.composed.findings, *made.composition.findings],
     )
-    return MarketplaceResult(marketplace=facts.pack.id, images=made.composition.images, report=written)
+    return MarketplaceResult(
+        marketplace=facts.pack.id,
+        images=made.composition.images,
+        report=written,
+        debug_images=_debug_images(made.composed, made.composition.target_id),
+    )
 
 
 async def _repaired(
@@ -206,9 +212,10 @@ async def _repaired(
         if attempt is None:
             break
         target = request.canvas_target(options, facts.pack, attempt.treatment)
-        composed = await work.compose(facts.segmented, [target], tighten_px=attempt.treatment.tighten_px)
+        tighten_px = attempt.treatment.tighten_px
+        composed = await work.compose(facts.segmented, [target], tighten_px=tighten_px, debug=options.debug)
         (composition,) = composed.compositions
-        latest = await _made(work, facts, attempt.treatment, composition, composed.findings)
+        latest = await _made(work, facts, attempt.treatment, composition, composed)
         tried = [failure.rule_id for failure in failures]
         cured = report.passed(latest.evaluation).issuperset(tried)
         repairs.append(Repair(rule_ids=tried, change=attempt.change, cured=cured))
@@ -218,17 +225,31 @@ async def _repaired(
 
 
 async def _made(
-    work: Work, facts: report.Facts, treatment: Treatment, composition: Composition, findings: Sequence[Finding]
+    work: Work,
+    facts: report.Facts,
+    treatment: Treatment,
+    composition: Composition,
+    composed: ComposeImageResponse,
 ) -> _Made:
     known = {
         "upscale_factor": composition.placement.upscale_factor,
         "source_touches_frame": float(facts.segmented.segmentation.touches_frame),
     }
-    return _Made(treatment, composition, findings, await work.validate_packshot(facts.pack.id, composition, known))
+    return _Made(treatment, composition, composed, await work.validate_packshot(facts.pack.id, composition, known))
 
 
 def _region(asked: ProcessOptions | CutOutImageRequest) -> BoundingBox | None:
     return asked.region_of_interest if asked.HasField("region_of_interest") else None
+
+
+def _debug_images(composed: ComposeImageResponse, target_id: str) -> list[DebugImage]:
+    """The pictures of the product and those of one canvas, without the canvas's name before theirs."""
+    own = f"{target_id}/"
+    return [
+        DebugImage(name=image.name.removeprefix(own), png=image.png)
+        for image in composed.debug_images
+        if "/" not in image.name or image.name.startswith(own)
+    ]
 
 
 def _select_outputs(result: MarketplaceResult, wanted: Sequence[Output.ValueType]) -> None:

@@ -64,9 +64,14 @@ class Work:
             return await self._stages.segment(self._call, wanted)
 
     async def compose(
-        self, segmented: SegmentImageResponse, targets: Sequence[CanvasTarget], *, tighten_px: float = 0.0
+        self,
+        segmented: SegmentImageResponse,
+        targets: Sequence[CanvasTarget],
+        *,
+        tighten_px: float = 0.0,
+        debug: bool = False,
     ) -> ComposeImageResponse:
-        """The product on every target's canvas."""
+        """The product on every target's canvas, with the pictures that explain it if asked for."""
         async with self._timed("compositor"):
             wanted = ComposeImageRequest(
                 photo=self._photo,
@@ -75,6 +80,7 @@ class Work:
                 targets=targets,
                 uncertainty_png=segmented.uncertainty_png,
                 traits=segmented.segmentation.traits,
+                debug=debug,
             )
             return await self._stages.compose(self._call, wanted)
 

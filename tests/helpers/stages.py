@@ -27,7 +27,7 @@ from packshot.v1.compositor_pb2 import (
     RenderCutoutResponse,
 )
 from packshot.v1.image_pb2 import BACKGROUND_CLASS_SOLID, BoundingBox, Piece, Proposal, Segmentation
-from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, EncodedImage
+from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, DebugImage, EncodedImage
 from packshot.v1.report_pb2 import (
     RULE_STATUS_FAIL,
     RULE_STATUS_NOT_EVALUATED,
@@ -147,7 +147,14 @@ def composed(request: ComposeImageRequest) -> ComposeImageResponse:
                 ),
             )
         )
-    return ComposeImageResponse(compositions=compositions)
+    return ComposeImageResponse(compositions=compositions, debug_images=explained(request) if request.debug else ())
+
+
+def explained(request: ComposeImageRequest) -> list[DebugImage]:
+    """ "PNGs" that say in words which packshot they explain."""
+    of_canvases = [(f"{target.target_id}/halo", target.target_id) for target in request.targets]
+    named = [("matte", "the product"), *of_canvases]
+    return [DebugImage(name=name, png=f"{what} tighten={request.edge.tighten_px:g}".encode()) for name, what in named]
 
 
 def cut_out(request: RenderCutoutRequest) -> RenderCutoutResponse:

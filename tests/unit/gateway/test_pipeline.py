@@ -15,6 +15,7 @@ from packshot.v1.packshot_pb2 import (
     CheckImageRequest,
     CutOutImageRequest,
     LayoutOptions,
+    MarketplaceResult,
     ProcessImageRequest,
     ProcessImageResponse,
     ProcessOptions,
@@ -320,6 +321,42 @@ class TestRepair:
         repairs = [len(result.report.repairs) for result in response.results]
         assert repairs == [0, 1]
         assert len(stages.compositor.compose.calls[1].request.targets) == 1
+
+
+class TestDebug:
+    async def test_every_marketplace_gets_the_products_pictures_and_its_own(self, gateway: Gateway) -> None:
+        response = await gateway.stub.ProcessImage(photo(marketplaces=["amazon-us", "amazon-de"], debug=True))
+        assert [pictures(result) for result in response.results] == [
+            {"matte": "the product tighten=0", "halo": "amazon-us tighten=0"},
+            {"matte": "the product tighten=0", "halo": "amazon-de tighten=0"},
+        ]
+
+    async def test_the_pictures_are_of_the_packshot_that_is_returned(self, gateway: Gateway, stages: Stages) -> None:
+        rule = Rule("halo", RULE_STATUS_WARN, CURE_TIGHTEN_EDGE, maximum=8)
+        stages.validator.validate.script = [fails_unless("tighten=1.5", rule)]
+        response = await gateway.stub.ProcessImage(photo(debug=True))
+        assert "tighten=1.5" in jpeg(response)
+        assert pictures(response.results[0]) == {
+            "matte": "the product tighten=1.5",
+            "halo": "amazon-us tighten=1.5",
+        }
+
+    async def test_a_repair_that_is_not_kept_leaves_no_pictures(self, gateway: Gateway, stages: Stages) -> None:
+        rule = Rule("halo", RULE_STATUS_FAIL, CURE_TIGHTEN_EDGE, maximum=8)
+        stages.validator.validate.script = [fails_unless("never", rule)]
+        response = await gateway.stub.ProcessImage(photo(debug=True))
+        assert len(response.results[0].report.repairs) == 2
+        assert set(pictures(response.results[0]).values()) == {"the product tighten=0", "amazon-us tighten=0"}
+
+    async def test_nothing_is_drawn_unless_asked_for(self, gateway: Gateway, stages: Stages) -> None:
+        response = await gateway.stub.ProcessImage(photo())
+        assert not response.results[0].debug_images
+        assert not stages.compositor.compose.calls[0].request.debug
+
+
+def pictures(result: MarketplaceResult) -> dict[str, str]:
+    """What the scripted compositor says about its pictures, by their names."""
+    return {image.name: image.png.decode() for image in result.debug_images}
 
 
 class TestErrors:
