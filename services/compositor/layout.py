@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from services.compositor.errors import EmptyMatteError
 
-_SOLID = 0.5  # alpha from which a pixel counts as product when the product is measured
-_VISIBLE = 0.02  # alpha below which a stray pixel must not decide how large the product is drawn
+SOLID = 0.5  # alpha from which a pixel counts as product when the product is measured
+VISIBLE = 0.02  # alpha below which a stray pixel must not decide how large the product is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +107,22 @@ def fringe_box(matte: NDArray[np.float32]) -> Box:
     Raises:
         EmptyMatteError: nothing can.
     """
-    rows, cols = np.flatnonzero(matte.max(axis=1) >= _VISIBLE), np.flatnonzero(matte.max(axis=0) >= _VISIBLE)
+    rows, cols = np.flatnonzero(matte.max(axis=1) >= VISIBLE), np.flatnonzero(matte.max(axis=0) >= VISIBLE)
     if not rows.size:
         raise EmptyMatteError("nothing of the matte can be seen")
     return Box(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
 
 
 def _crossings(profile: NDArray[np.float32]) -> tuple[float, float]:
-    """Where a profile of pixel values, 0 beyond its ends, first and last passes `_SOLID`; pixel i covers [i, i + 1)."""
-    solid = np.flatnonzero(profile >= _SOLID)
+    """Where a profile of pixel values, 0 beyond its ends, first and last passes `SOLID`; pixel i covers [i, i + 1)."""
+    solid = np.flatnonzero(profile >= SOLID)
     if not solid.size:
-        raise EmptyMatteError(f"no pixel of the matte reaches {_SOLID:g}; the highest is {profile.max(initial=0):.3g}")
+        raise EmptyMatteError(f"no pixel of the matte reaches {SOLID:g}; the highest is {profile.max(initial=0):.3g}")
     padded = np.concatenate([[0.0], profile, [0.0]])
     first, last = int(solid[0]), int(solid[-1])
 
     def share(outside: int, inside: int) -> float:
-        return float((_SOLID - padded[outside]) / (padded[inside] - padded[outside]))
+        return float((SOLID - padded[outside]) / (padded[inside] - padded[outside]))
 
     return first - 0.5 + share(first, first + 1), last + 1.5 - share(last + 2, last + 1)
 

@@ -17,13 +17,19 @@ from packshot.v1.compositor_pb2 import (
     RenderCutoutResponse,
 )
 from packshot.v1.image_pb2 import TRAIT_REFLECTIVE, TRAIT_TRANSPARENT, TRAIT_WORN_OR_HELD, BoundingBox
-from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, EncodedImage
+from packshot.v1.packshot_pb2 import (
+    ARRANGEMENT_ARRANGE,
+    OUTPUT_JPEG,
+    OUTPUT_TRANSPARENT_PNG,
+    SHADOW_SOFT,
+    EncodedImage,
+)
 from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED, RESOLUTION_MANUAL, Placement
 from packshot.v1.report_pb2 import Finding as FindingMessage
 from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
-from services.compositor.compose import Product, place, prepare_product
+from services.compositor.compose import Product, arrange_pieces, place, prepare_product
 from services.compositor.cutout import make_cutout
 from services.compositor.errors import EmptyMatteError
 from services.compositor.findings import Finding
@@ -116,15 +122,16 @@ def _uncertainty(png: bytes, shape: tuple[int, ...]) -> NDArray[np.float32] | No
 
 
 def _composition(product: Product, target: CanvasTarget) -> Composition:
-    layout, packshot = place(
-        product,
-        CanvasSpec(
-            width_px=target.width_px,
-            height_px=target.height_px,
-            fill_ratio=target.fill_ratio,
-            keep_fill_from=target.keep_fill_from,
-        ),
+    canvas = CanvasSpec(
+        width_px=target.width_px,
+        height_px=target.height_px,
+        fill_ratio=target.fill_ratio,
+        keep_fill_from=target.keep_fill_from,
     )
+    findings: tuple[Finding, ...] = ()
+    if target.arrangement == ARRANGEMENT_ARRANGE:
+        product, findings = arrange_pieces(product, canvas)
+    layout, packshot = place(product, canvas, shadow=target.shadow == SHADOW_SOFT)
     size = {"width_px": target.width_px, "height_px": target.height_px}
     jpeg = encode_jpeg(packshot.image, target.jpeg_quality)
     images = [EncodedImage(output=OUTPUT_JPEG, content=jpeg, **size)]
@@ -141,6 +148,7 @@ def _composition(product: Product, target: CanvasTarget) -> Composition:
         images=images,
         matte_png=encode_matte(packshot.alpha),
         placement=_placement(target, layout),
+        findings=[_finding(finding) for finding in findings],
     )
 
 
