@@ -190,7 +190,7 @@ async def _result(
         made.validation,
         made.composition.placement,
         repairs,
-        [*made.composed.findings, *made.composition.findings],
+        [*made.composed.findings, *made.composition.findings, *request.refusals(options, facts.pack)],
     )
     return MarketplaceResult(
         marketplace=facts.pack.id,

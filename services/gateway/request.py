@@ -4,7 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packshot.v1.compositor_pb2 import CanvasTarget
-from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_TRANSPARENT_PNG, Output, ProcessOptions
+from packshot.v1.packshot_pb2 import (
+    OUTPUT_JPEG,
+    OUTPUT_TRANSPARENT_PNG,
+    SHADOW_NONE,
+    SHADOW_SOFT,
+    Output,
+    ProcessOptions,
+)
+from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED, Finding
 from packshot.v1.rules_pb2 import RulePack
 from services.common.dates import day_or_today
 from services.gateway.repair import RESCALE_ALWAYS, Cure, Treatment
@@ -72,4 +80,18 @@ def canvas_target(options: ProcessOptions, pack: RulePack, treatment: Treatment)
         keep_fill_from=treatment.keep_fill_from,
         jpeg_quality=treatment.jpeg_quality,
         transparent_png=OUTPUT_TRANSPARENT_PNG in outputs(options),
+        shadow=SHADOW_NONE if _forbids_shadow(options, pack) else options.shadow,
+        arrangement=options.arrangement,
     )
+
+
+def refusals(options: ProcessOptions, pack: RulePack) -> list[Finding]:
+    """What the caller asked for and the marketplace does not allow: it is left out, and said."""
+    if not _forbids_shadow(options, pack):
+        return []
+    message = f"No shadow is drawn: {pack.id} asks for a background that is white right up to the product."
+    return [Finding(code="SHADOW_NOT_ALLOWED", resolution=RESOLUTION_AUTO_CORRECTED, message=message)]
+
+
+def _forbids_shadow(options: ProcessOptions, pack: RulePack) -> bool:
+    return options.shadow == SHADOW_SOFT and not pack.target.allows_shadow

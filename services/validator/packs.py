@@ -96,7 +96,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class CanvasTarget:
-    """The canvas this marketplace's packshots are made for."""
+    """The canvas this marketplace's packshots are made for, and whether a soft shadow may be drawn on it."""
 
     width_px: int
     height_px: int
@@ -104,6 +104,7 @@ class CanvasTarget:
     quality: int
     fill_ratio: float
     keep_fill_from: float
+    allows_shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

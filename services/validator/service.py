@@ -175,6 +175,7 @@ def _pack_message(pack: RulePack, rules: tuple[Rule, ...], category: str = "") -
             jpeg_quality=pack.target.quality,
             fill_ratio=pack.target.fill_ratio,
             keep_fill_from=pack.target.keep_fill_from,
+            allows_shadow=pack.target.allows_shadow,
         ),
         verdict=rules_pb2.VerdictThresholds(publish_at=pack.verdict.publish_at, reject_below=pack.verdict.reject_below),
         rules=[_rule_message(rule, category) for rule in rules],
