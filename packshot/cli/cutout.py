@@ -82,7 +82,7 @@ def cutout(
       0  every product is cut out
       2  a photo failed, or the command was not understood
     """
-    files = collect_photos(photos, recursive=recursive, output=output_dir)
+    files = collect_photos(photos, recursive=recursive, outputs=[output_dir])
     targets = [plan[0][_SUFFIX] for plan in plan_files(files, output_dir, (), [_SUFFIX])]
     refuse_overwriting(targets, files, force=force)
     make_folder(output_dir)

@@ -29,6 +29,8 @@ from packshot.v1.packshot_pb2 import (
 )
 from packshot.v1.report_pb2 import Verdict
 
+_DEBUG_PICTURES: Final = ("matte", "trimap", "foreground", "halo", "worst-edge")
+_DEBUG_SUFFIXES: Final = {name: f".{name}.png" for name in _DEBUG_PICTURES}
 _LAYOUT_PANEL: Final = "The packshot"
 
 
@@ -38,6 +40,13 @@ class Output(enum.StrEnum):
     JPEG = "jpeg"
     PNG = "png"
     REPORT = "report"
+
+
+class Shadow(enum.StrEnum):
+    """What is drawn beneath the product."""
+
+    NONE = "none"
+    SOFT = "soft"
 
 
 _ASKED_AS: Final[dict[Output, OutputName]] = {
@@ -56,15 +65,15 @@ _WORST_FIRST: Final = ("reject", "review", "publish")
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """What became of one photo: results with the files written for each, or the error."""
+    """What became of one photo: results with the files and debug pictures written for each, or the error."""
 
-    results: Sequence[tuple[MarketplaceResult, Sequence[Path]]] = ()
+    results: Sequence[tuple[MarketplaceResult, Sequence[Path], Sequence[Path]]] = ()
     error: PackshotError | None = None
 
     @property
     def verdict(self) -> str:
         """The worst of its marketplaces; "failed" without a result."""
-        words = {enum_word(Verdict.DESCRIPTOR, result.report.verdict) for result, _ in self.results}
+        words = {enum_word(Verdict.DESCRIPTOR, result.report.verdict) for result, *_ in self.results}
         return next((word for word in _WORST_FIRST if word in words), "failed")
 
 
@@ -88,6 +97,15 @@ def fix(
     force: options.Force = False,
     as_json: options.Json = False,
     as_of: options.AsOf = None,
+    debug: Annotated[
+        Path | None,
+        typer.Option(
+            "--debug",
+            metavar="DIR",
+            help="Also write pictures that show how each edge was made and how good it is, five for every packshot,"
+            " into this folder (see above).",
+        ),
+    ] = None,
     fill: Annotated[
         float | None,
         typer.Option(
@@ -124,6 +142,26 @@ def fix(
         int | None,
         typer.Option("--quality", min=50, max=100, metavar="N", help="JPEG quality.", rich_help_panel=_LAYOUT_PANEL),
     ] = None,
+    shadow: Annotated[
+        Shadow | None,
+        typer.Option(
+            "--shadow",
+            help="Draw a soft contact shadow beneath a standing product, where the marketplace allows one. No pack that"
+            " comes with Packshot does, all being Amazon's: there none is drawn, and the report says so. Never in the"
+            " transparent png.",
+            show_default="none",
+            rich_help_panel=_LAYOUT_PANEL,
+        ),
+    ] = None,
+    arrange: Annotated[
+        bool,
+        typer.Option(
+            "--arrange",
+            help="Lay the loose pieces of a set out anew, closer together and all at one scale, where that draws them"
+            " larger. Otherwise they lie as in the photo.",
+            rich_help_panel=_LAYOUT_PANEL,
+        ),
+    ] = False,
     roi: Annotated[
         Region | None,
         typer.Option(
@@ -151,12 +189,24 @@ def fix(
     become NAME and NAME-2.
 
     \b
+    With --debug DIR also five pictures to look at when an edge is not as it
+    should be, none longer than about 2048 pixels:
+      NAME.matte.png       how much of a pixel is product: white all, black none
+      NAME.trimap.png      where that was worked out again (grey), where not
+      NAME.foreground.png  the product's own colours on a checkerboard, where a
+                           rim left of the old background shows
+      NAME.halo.png        how far the edge's colour is off, as heat
+      NAME.worst-edge.png  the worst stretch of edge at 100 %, photo and packshot
+
+    \b
     [bold]Examples[/]
       packshot fix mug.jpg -o out
       packshot fix photos/ 'more/*.heic' -o out -m amazon-us -c home-kitchen
       packshot fix mug.jpg -o out -m amazon-us -m amazon-de
       packshot fix mug.jpg -o out --output jpeg --output report
       packshot fix mug.jpg -o out --fill 0.9 --size 1600x1600 --force
+      packshot fix cutlery.jpg -o out --arrange
+      packshot fix mug.jpg -o out --debug out/why
       packshot fix photos/ -o out --server localhost:50051 --json > result.json
 
     \b
@@ -169,12 +219,16 @@ def fix(
         raise CommandError("--fill and --margin say the same thing: give one of them")
     marketplaces = list(dict.fromkeys(marketplace or ()))
     outputs = list(dict.fromkeys(output or (Output.JPEG,)))
-    files = collect_photos(photos, recursive=recursive, output=output_dir)
+    folders = [output_dir] if debug is None else [output_dir, debug]
+    files = collect_photos(photos, recursive=recursive, outputs=folders)
     plans = plan_files(files, output_dir, marketplaces, [_SUFFIXES[kind] for kind in outputs])
-    refuse_overwriting(
-        (path for plan in plans for by_suffix in plan for path in by_suffix.values()), files, force=force
-    )
+    debug_suffixes = () if debug is None else tuple(_DEBUG_SUFFIXES.values())
+    debug_plans = plan_files(files, debug or output_dir, marketplaces, debug_suffixes)
+    planned = [path for plan in (*plans, *debug_plans) for by_suffix in plan for path in by_suffix.values()]
+    refuse_overwriting(planned, files, force=force)
     make_folder(output_dir)
+    if debug is not None:
+        make_folder(debug, "--debug")
     arguments = ProcessArguments(
         marketplaces=marketplaces,
         category=category,
@@ -184,19 +238,22 @@ def fix(
         margin=margin,
         canvas_px=size,
         jpeg_quality=quality,
+        shadow=shadow.value if shadow else None,
+        arrangement="arrange" if arrange else None,
         as_of=as_of,
+        debug=debug is not None,
     )
     connection = Connection(server, api_key, tls, timeout, tuple(model or ()), models_dir)
     fixed: dict[Path, Fixed] = {}
     with connection.open() as client:
         answers = _process(client, files, jobs, arguments)
         for i, answer in with_progress(answers, len(files), "Fixing"):
-            fixed[files[i]] = _write(answer, plans[i])
+            fixed[files[i]] = _write(answer, plans[i], debug_plans[i])
     in_order = [(str(file), fixed[file]) for file in files]
     if as_json:
         print_json(_document(in_order))
     else:
-        _print(in_order, output_dir)
+        _print(in_order, output_dir, debug)
     print_failures(((name, photo.error) for name, photo in in_order), stderr())
     verdicts = {photo.verdict for photo in fixed.values()}
     raise typer.Exit(EXIT_FAILURE if "failed" in verdicts else int(verdicts != {"publish"}))
@@ -217,37 +274,46 @@ def _process(
             yield i, error
 
 
-def _write(answer: ProcessImageResponse | PackshotError, plan: Sequence[dict[str, Path]]) -> Fixed:
+def _write(
+    answer: ProcessImageResponse | PackshotError,
+    plan: Sequence[dict[str, Path]],
+    debug_plan: Sequence[dict[str, Path]],
+) -> Fixed:
     if isinstance(answer, PackshotError):
         return Fixed(error=answer)
     results = []
     try:
-        for result, by_suffix in zip(answer.results, plan, strict=True):
-            written = []
-            for image in result.images:
-                path = by_suffix[_SUFFIX_OF_ANSWER[image.output]]
+        for result, by_suffix, debug_by_suffix in zip(answer.results, plan, debug_plan, strict=True):
+            written = [by_suffix[_SUFFIX_OF_ANSWER[image.output]] for image in result.images]
+            for path, image in zip(written, result.images, strict=True):
                 write_atomically(path, image.content)
-                written.append(path)
-            results.append((result, written))
+            explained = [debug_by_suffix[_DEBUG_SUFFIXES[picture.name]] for picture in result.debug_images]
+            for path, picture in zip(explained, result.debug_images, strict=True):
+                write_atomically(path, picture.png)
+            results.append((result, written, explained))
     except OSError as error:
         reason = f"cannot write {error.filename or 'the result'}: {(error.strerror or str(error)).lower()}"
         return Fixed(error=PackshotError(grpc.StatusCode.UNKNOWN, "RESULT_NOT_WRITTEN", reason))
     return Fixed(results)
 
 
-def _print(photos: Sequence[tuple[str, Fixed]], folder: Path) -> None:
+def _print(photos: Sequence[tuple[str, Fixed]], folder: Path, debug: Path | None) -> None:
     console = stdout()
     if any(photo.results for _, photo in photos):
         console.print(
-            fix_table((name, photo.error or [result.report for result, _ in photo.results]) for name, photo in photos)
+            fix_table((name, photo.error or [result.report for result, *_ in photo.results]) for name, photo in photos)
         )
-        note = unchecked_note(result.report for _, photo in photos for result, _ in photo.results)
+        note = unchecked_note(result.report for _, photo in photos for result, *_ in photo.results)
         if note is not None:
             console.print(note)
     counts = Counter(photo.verdict for _, photo in photos)
     words = [f"{counts[word]} {word}" for word in ("publish", "review", "reject", "failed") if counts[word]]
-    written = sum(len(paths) for _, photo in photos for _, paths in photo.results)
-    console.print(f"{plural(len(photos), 'photo')}: {', '.join(words)}; {plural(written, 'file')} written to {folder}")
+    written = sum(len(paths) for _, photo in photos for _, paths, _ in photo.results)
+    done = f"{plural(len(photos), 'photo')}: {', '.join(words)}; {plural(written, 'file')} written to {folder}"
+    if debug is not None:
+        explained = sum(len(paths) for _, photo in photos for _, _, paths in photo.results)
+        done += f", {plural(explained, 'debug picture')} to {debug}"
+    console.print(done)
 
 
 def _document(photos: Sequence[tuple[str, Fixed]]) -> dict[str, Any]:
@@ -261,9 +327,10 @@ def _document(photos: Sequence[tuple[str, Fixed]]) -> dict[str, Any]:
                     {
                         "marketplace": result.marketplace,
                         "files": [str(path) for path in paths],
+                        "debug_files": [str(path) for path in debug_paths],
                         "report": report_to_dict(result.report),
                     }
-                    for result, paths in photo.results
+                    for result, paths, debug_paths in photo.results
                 ],
                 "error": error_to_dict(photo.error),
             }

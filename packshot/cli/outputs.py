@@ -3,6 +3,7 @@
 import os
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,16 @@ def plan_files(
 
 
 def refuse_overwriting(files: Iterable[Path], photos: Sequence[Path], *, force: bool) -> None:
-    """Raises CommandError naming every file that would be lost: existing ones, unless forced; photos always."""
+    """Raises CommandError naming every file that would be lost: existing ones, unless forced; photos always.
+
+    So would be the first of two results with one name, as of mug.jpg and mug.matte.jpg in one folder with --debug.
+    """
+    files = list(files)
+    meant = Counter(_key(str(file.resolve())) for file in files)
+    twice = dict.fromkeys(file for file in files if meant[_key(str(file.resolve()))] > 1)
+    if twice:
+        problems = [f"two results would be named {file}" for file in twice]
+        raise CommandError(*problems, cure="Choose different folders with -o and --debug.")
     originals = {photo.resolve() for photo in photos}
     existing = [file for file in files if os.path.lexists(file)]
     photos_hit = [file for file in existing if file.resolve() in originals]
@@ -56,15 +66,16 @@ def refuse_overwriting(files: Iterable[Path], photos: Sequence[Path], *, force: 
         raise CommandError(*problems, cure="Choose another folder with -o, or overwrite with --force.")
 
 
-def make_folder(folder: Path) -> None:
-    """Raises CommandError when the folder for the results cannot be made or written to."""
+def make_folder(folder: Path, option: str = "-o") -> None:
+    """Raises CommandError when a folder for results, named by that option, cannot be made or written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = "a file of that name is in the way" if isinstance(error, FileExistsError) else error.strerror
-        raise CommandError(f"cannot make the folder {folder}: {reason}", cure="Choose another one with -o.") from error
+        problem = f"cannot make the folder {folder}: {reason}"
+        raise CommandError(problem, cure=f"Choose another one with {option}.") from error
     if not os.access(folder, os.W_OK):
-        raise CommandError(f"the folder {folder} may not be written to", cure="Choose another one with -o.")
+        raise CommandError(f"the folder {folder} may not be written to", cure=f"Choose another one with {option}.")
 
 
 def write_atomically(file: Path, data: bytes) -> None:
@@ -86,5 +97,5 @@ def write_atomically(file: Path, data: bytes) -> None:
         raise
 
 
-def _key(stem: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

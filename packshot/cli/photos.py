@@ -1,7 +1,7 @@
 """Which photos are meant: files, folders and patterns on the command line become a list of files."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,18 +17,18 @@ PHOTO_SUFFIXES: Final = frozenset(
 """What is taken from folders and patterns; a file named outright is taken whatever its name is."""
 
 
-def collect_photos(arguments: Sequence[str], *, recursive: bool = False, output: Path | None = None) -> list[Path]:
+def collect_photos(arguments: Sequence[str], *, recursive: bool = False, outputs: Collection[Path] = ()) -> list[Path]:
     """Files in the order of the arguments; inside a folder or pattern by name. Each file once.
 
     Args:
         arguments: Files, folders, and patterns such as "photos/*.jpg" or "photos/**/*.png".
         recursive: Look into the folders of folders.
-        output: A folder to leave out of searches: yesterday's packshots are no photos.
+        outputs: Folders to leave out of searches: yesterday's packshots are no photos.
 
     Raises:
         CommandError: Something is not there, or holds no photos. Names every such argument.
     """
-    left_out = output.resolve() if output is not None else None
+    left_out = {folder.resolve() for folder in outputs}
     found: dict[Path, Path] = {}
     problems = []
     for argument in arguments:
@@ -53,25 +53,25 @@ def collect_photos(arguments: Sequence[str], *, recursive: bool = False, output:
     return list(found.values())
 
 
-def _photos_in(folder: Path, recursive: bool, left_out: Path | None) -> Iterator[Path]:
+def _photos_in(folder: Path, recursive: bool, left_out: Collection[Path]) -> Iterator[Path]:
     entries = sorted(folder.iterdir(), key=_by_name)
     yield from (entry for entry in entries if entry.is_file() and _looks_like_photo(entry))
     if recursive:
         for entry in entries:
             # Links to folders are not followed: they may lead in circles.
             inside = entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
-            if inside and entry.resolve() != left_out:
+            if inside and entry.resolve() not in left_out:
                 yield from _photos_in(entry, recursive, left_out)
 
 
-def _matching(pattern: str, left_out: Path | None) -> list[Path]:
+def _matching(pattern: str, left_out: Collection[Path]) -> list[Path]:
     # Path.glob would need the pattern split into folder and rest.
     paths = (Path(match) for match in glob.iglob(pattern, recursive=True))  # noqa: PTH207
     photos = sorted((path for path in paths if path.is_file() and _looks_like_photo(path)), key=_by_name)
     named = _folder_of(pattern)
-    if left_out in (named, *named.parents):
-        return photos  # the pattern asks for that folder itself
-    return [photo for photo in photos if left_out not in photo.resolve().parents]
+    # A pattern may ask for such a folder itself.
+    left_out = {folder for folder in left_out if folder not in (named, *named.parents)}
+    return [photo for photo in photos if left_out.isdisjoint(photo.resolve().parents)]
 
 
 def _folder_of(pattern: str) -> Path:

@@ -9,7 +9,7 @@ with PackshotClient("localhost:50051", api_key="…") as client:
 """
 
 from packshot.client._async import AsyncPackshotClient
-from packshot.client._requests import OutputName, Photo, ProcessArguments, Region
+from packshot.client._requests import ArrangementName, OutputName, Photo, ProcessArguments, Region, ShadowName
 from packshot.client._sync import PackshotClient
 from packshot.errors import (
     DeadlineExceededError,
@@ -22,6 +22,7 @@ from packshot.errors import (
 )
 
 __all__ = [
+    "ArrangementName",
     "AsyncPackshotClient",
     "DeadlineExceededError",
     "FieldViolation",
@@ -33,6 +34,7 @@ __all__ = [
     "ProcessArguments",
     "Region",
     "ResourceExhaustedError",
+    "ShadowName",
     "UnauthenticatedError",
     "UnavailableError",
 ]

@@ -1,18 +1,22 @@
 """Requests out of plain Python values."""
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypedDict
+from typing import Final, Literal, NamedTuple, TypedDict, TypeVar
 
 import grpc
 
 from packshot.errors import InvalidArgumentError
 from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.packshot_pb2 import (
+    ARRANGEMENT_ARRANGE,
+    ARRANGEMENT_UNSPECIFIED,
     OUTPUT_JPEG,
     OUTPUT_REPORT_JSON,
     OUTPUT_TRANSPARENT_PNG,
+    SHADOW_SOFT,
+    SHADOW_UNSPECIFIED,
     CanvasOptions,
     LayoutOptions,
     PhotoChunk,
@@ -21,10 +25,14 @@ from packshot.v1.packshot_pb2 import (
     StreamItem,
 )
 
+T = TypeVar("T")
+
 Photo = bytes | Path
 """A photo's bytes, or the file that holds them."""
 
 OutputName = Literal["jpeg", "transparent_png", "report_json"]
+ShadowName = Literal["none", "soft"]
+ArrangementName = Literal["keep", "arrange"]
 
 MAX_UNARY_BYTES: Final = 20 * 2**20
 """Larger photos travel in chunks."""
@@ -35,6 +43,8 @@ _OUTPUTS: Final = {
     "transparent_png": OUTPUT_TRANSPARENT_PNG,
     "report_json": OUTPUT_REPORT_JSON,
 }
+_SHADOWS: Final = {"none": SHADOW_UNSPECIFIED, "soft": SHADOW_SOFT}
+_ARRANGEMENTS: Final = {"keep": ARRANGEMENT_UNSPECIFIED, "arrange": ARRANGEMENT_ARRANGE}
 
 
 class Region(NamedTuple):
@@ -57,7 +67,13 @@ class ProcessArguments(TypedDict, total=False):
     margin: White border on each side of that axis, in [0, 0.475].
     canvas_px: (width, height) of the packshot, each in [64, 10000].
     jpeg_quality: In [50, 100].
+    shadow: "none" (when left out), or "soft": a contact shadow beneath the product in the JPEG, for marketplaces whose
+        pack allows one; for others none, and the report's findings say so.
+    arrangement: "keep" (when left out): the pieces lie as in the photo; or "arrange": loose pieces are laid out anew,
+        all at one scale, where that draws them larger.
     as_of: The day whose rules apply; today (UTC) when left out.
+    debug: Also return pictures that explain each result, in `debug_images`: "matte", "trimap", "foreground", "halo",
+        "worst-edge".
     """
 
     marketplaces: Sequence[str]
@@ -68,21 +84,23 @@ class ProcessArguments(TypedDict, total=False):
     margin: float | None
     canvas_px: tuple[int, int] | None
     jpeg_quality: int | None
+    shadow: ShadowName | None
+    arrangement: ArrangementName | None
     as_of: datetime.date | None
+    debug: bool
 
 
 def process_options(arguments: ProcessArguments) -> ProcessOptions:
     """The options as a message.
 
     Raises:
-        ValueError: `fill_ratio` and `margin` are both given, or an output is unknown.
+        ValueError: `fill_ratio` and `margin` are both given, or an output, shadow or arrangement is unknown.
     """
     fill_ratio, margin = arguments.get("fill_ratio"), arguments.get("margin")
     if fill_ratio is not None and margin is not None:
         raise ValueError("give fill_ratio or margin, not both: fill_ratio = 1 - 2 * margin")
     outputs = arguments.get("outputs", ())
-    if unknown := [name for name in outputs if name not in _OUTPUTS]:
-        raise ValueError(f"unknown output {unknown[0]!r}: choose from {', '.join(_OUTPUTS)}")
+    shadow, arrangement = arguments.get("shadow"), arguments.get("arrangement")
     layout = None
     if fill_ratio is not None:
         layout = LayoutOptions(fill_ratio=fill_ratio)
@@ -97,12 +115,26 @@ def process_options(arguments: ProcessArguments) -> ProcessOptions:
     return ProcessOptions(
         marketplaces=arguments.get("marketplaces", ()),
         category=arguments.get("category", ""),
-        outputs=[_OUTPUTS[name] for name in outputs],
+        outputs=[_number("output", name, _OUTPUTS) for name in outputs],
         region_of_interest=bounding_box(region),
         layout=layout,
         canvas=canvas,
         as_of_date=iso_date(arguments.get("as_of")),
+        shadow=_number("shadow", shadow or "none", _SHADOWS),
+        arrangement=_number("arrangement", arrangement or "keep", _ARRANGEMENTS),
+        debug=arguments.get("debug", False),
     )
+
+
+def _number(what: str, name: str, numbers: Mapping[str, T]) -> T:
+    """The number of an enum's value by its name.
+
+    Raises:
+        ValueError: There is no such name.
+    """
+    if name not in numbers:
+        raise ValueError(f"unknown {what} {name!r}: choose from {', '.join(numbers)}")
+    return numbers[name]
 
 
 def bounding_box(region: Region | None) -> BoundingBox | None:

@@ -197,6 +197,11 @@ class ScriptedGateway(PackshotServiceServicer):
                     for kind in kinds
                 ],
                 report=report,
+                debug_images=[
+                    pb.DebugImage(name=name, png=name.encode() + b" of " + photo[:64])
+                    for name in ("matte", "trimap", "foreground", "halo", "worst-edge")
+                    if options.debug
+                ],
             )
             for report in self._reports(photo, options.marketplaces)
         ]

@@ -110,8 +110,63 @@ class TestFiles:
         assert "a file of that name is in the way" in result.stderr
 
 
+class TestDebug:
+    NAMES = ("matte", "trimap", "foreground", "halo", "worst-edge")
+
+    def test_five_pictures_by_the_photos_name_in_a_folder_of_their_own(self, run: Run, photos: Path) -> None:
+        result = run("fix", "photos/mug.jpg", "-o", "out", "--debug", "deep/why")
+        assert _files("deep/why") == {f"mug.{name}.png": f"{name} of mug".encode() for name in self.NAMES}
+        assert set(_files("out")) == {"mug.jpg"}
+        assert "1 file written to out, 5 debug pictures to deep/why" in result.stdout
+
+    def test_carry_the_marketplace_when_there_are_several(self, run: Run, photos: Path) -> None:
+        run("fix", "photos/mug.jpg", "-o", "out", "--debug", "why", "-m", "amazon-us", "-m", "amazon-de")
+        assert set(_files("why")) == {f"mug.{where}.{name}.png" for where in ("amazon-us", "amazon-de")
+                                      for name in self.NAMES}  # fmt: skip
+
+    def test_are_not_asked_for_otherwise(self, run: Run, photos: Path, gateway: ScriptedGateway) -> None:
+        run("fix", "photos/mug.jpg", "-o", "out")
+        assert not gateway.requests[0].item.options.debug
+        assert set(_files("out")) == {"mug.jpg"}
+
+    def test_are_listed_in_the_document(self, run: Run, photos: Path) -> None:
+        document = json.loads(run("fix", "photos/mug.jpg", "-o", "out", "--debug", "out", "--json").stdout)
+        (made,) = document["photos"][0]["results"]
+        assert made["files"] == ["out/mug.jpg"]
+        assert made["debug_files"] == [f"out/mug.{name}.png" for name in self.NAMES]
+
+    def test_existing_ones_are_refused_before_any_work(self, run: Run, photos: Path, gateway: ScriptedGateway) -> None:
+        (photos.parent / "why").mkdir()
+        (photos.parent / "why/mug.halo.png").write_bytes(b"mine")
+        result = run("fix", "photos/mug.jpg", "-o", "out", "--debug", "why")
+        assert result.exit_code == 2
+        assert "why/mug.halo.png exists already" in result.stderr
+        assert not gateway.requests
+        assert run("fix", "photos/mug.jpg", "-o", "out", "--debug", "why", "--force").exit_code == 0
+
+    def test_a_picture_and_a_result_of_one_name_are_refused(self, run: Run, photos: Path) -> None:
+        (photos / "mug.matte.jpg").write_bytes(b"another mug")
+        command = ("fix", "photos/mug.jpg", "photos/mug.matte.jpg", "-o", "out", "--output", "png", "--debug")
+        result = run(*command, "out")
+        assert result.exit_code == 2
+        assert "two results would be named out/mug.matte.png" in result.stderr
+        assert run(*command, "why").exit_code == 0
+
+    def test_yesterdays_are_no_photos(self, run: Run, photos: Path) -> None:
+        command = ("fix", "photos", "-r", "-o", "photos/out", "--debug", "photos/why", "--force")
+        run(*command)
+        assert "4 photos:" in run(*command).stdout
+
+    def test_a_folder_that_cannot_be_made(self, run: Run, photos: Path) -> None:
+        result = run("fix", "photos/mug.jpg", "-o", "out", "--debug", "photos/mug.jpg")
+        assert result.exit_code == 2
+        assert "Choose another one with --debug" in result.stderr
+
+
 def test_options_reach_the_gateway(run: Run, photos: Path, gateway: ScriptedGateway) -> None:
-    arguments = "-c beauty --output png --output jpeg --size 1600x1200 --quality 90 --margin 0.1 --as-of 2026-02-03"
+    arguments = (
+        "--debug why -c beauty --output png --output jpeg --size 1600x1200 --quality 90 --margin 0.1 --as-of 2026-02-03"
+    )
     run("fix", "photos/mug.jpg", "-o", "out", "-m", "amazon-jp", "--roi", "1,2,30,40", *arguments.split())
     assert gateway.requests[0].item.options == ProcessOptions(
         marketplaces=["amazon-jp"],
@@ -121,6 +176,7 @@ def test_options_reach_the_gateway(run: Run, photos: Path, gateway: ScriptedGate
         layout=LayoutOptions(margin=0.1),
         canvas=CanvasOptions(width_px=1600, height_px=1200, jpeg_quality=90),
         as_of_date="2026-02-03",
+        debug=True,
     )
 
 

@@ -70,11 +70,11 @@ def test_results_of_an_earlier_run_are_no_photos(folder: Path) -> None:
     out = folder / "shop/out"
     out.mkdir()
     (out / "mug.jpg").touch()
-    assert "shop/out/mug.jpg" not in names(collect_photos(["shop"], recursive=True, output=Path("shop/out")))
-    assert "shop/out/mug.jpg" not in names(collect_photos(["shop/**/*"], output=Path("shop/out")))
-    assert names(collect_photos(["shop/out/mug.jpg"], output=Path("shop/out"))) == ["shop/out/mug.jpg"]
-    assert names(collect_photos(["shop/out/*"], output=Path("shop/out"))) == ["shop/out/mug.jpg"]
-    assert "shop/box.heic" in names(collect_photos(["shop/*"], output=Path("shop")))
+    assert "shop/out/mug.jpg" not in names(collect_photos(["shop"], recursive=True, outputs=[Path("shop/out")]))
+    assert "shop/out/mug.jpg" not in names(collect_photos(["shop/**/*"], outputs=[Path("shop/out")]))
+    assert names(collect_photos(["shop/out/mug.jpg"], outputs=[Path("shop/out")])) == ["shop/out/mug.jpg"]
+    assert names(collect_photos(["shop/out/*"], outputs=[Path("shop/out")])) == ["shop/out/mug.jpg"]
+    assert "shop/box.heic" in names(collect_photos(["shop/*"], outputs=[Path("shop")]))
 
 
 def test_everything_that_is_not_there_is_said_at_once(folder: Path) -> None:
