@@ -39,6 +39,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "load": ("bench.load",),
     "awkward": ("bench.awkward", "--dir", f"{SHARED}/awkward", "--served"),
     "compose": ("bench.compose",),
+    "edges": ("bench.edges", "--sheets", "bench/results"),
+    "edges-cost": ("bench.edges", "--cost"),
 }
 
 

@@ -1,36 +1,28 @@
-"""The compositor by itself: how good its edges are, how fast it is and how much memory it takes.
+"""The compositor by itself: how good its edges are on simple shapes, and how white its backgrounds.
 
-    python -m bench.compose                                     all tables but the last
-    python -m bench.compose --edges ../shared/bench/edges       photos with true alpha, given their trimaps
+    python -m bench.compose
 
-Quality is measured on generated scenes whose matte and foreground are exact (tests/helpers/composites.py), from
-mattes as segmenters give them. ΔE00 is CIEDE2000 between the packshot and what the camera would have seen in front of
-a white wall, averaged over the band that the given matte leaves open.
+Products of real shapes, other tools, time and memory: `bench.edges`. Quality is measured on generated scenes whose
+matte and foreground are exact (tests/helpers/composites.py), from mattes as segmenters give them. ΔE00 is CIEDE2000
+between the packshot and what the camera would have seen in front of a white wall, averaged over the band that the given
+matte leaves open.
 """
 
-import argparse
 import io
-import multiprocessing
-import statistics
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
-import cv2
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
+from bench.edges.scores import beyond_touched_blocks
 from services.common.color import ciede2000, srgb_to_lab
 from services.common.photo import encode_jpeg
-from services.compositor.canvas import render_canvas
 from services.compositor.compose import place, prepare_product
 from services.compositor.foreground import estimate_foreground
-from services.compositor.layout import CanvasSpec, bounding_box, fringe_box, plan_layout
+from services.compositor.layout import CanvasSpec
 from services.compositor.refine import refine_matte
 from services.compositor.trimap import UNKNOWN, make_trimap
 from tests.helpers.composites import (
@@ -62,20 +54,10 @@ _GIVEN: dict[str, Callable[[Matte], Matte]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--edges", type=Path, help="folder with images/, alpha/ and trimap/; only this is measured then"
-    )
-    parser.add_argument("--runs", type=int, default=5, help="timed runs of every photo")
-    arguments = parser.parse_args()
-    if arguments.edges:
-        _edges(arguments.edges)
-        return
     made = dict(scenes())
     _refinement(made)
     _blending(made)
     _purity()
-    _speed(arguments.runs)
 
 
 def scenes() -> Iterator[tuple[str, Composite]]:
@@ -154,75 +136,12 @@ def _purity() -> None:
         content = encode_jpeg(packshot.image, 95)
         decoded = np.asarray(PillowImage.open(io.BytesIO(content)).convert("RGB"))
         product = packshot.alpha > 0
-        touched = product.reshape(250, 8, 250, 8).any(axis=(1, 3)).repeat(8, axis=0).repeat(8, axis=1)
+        beyond = beyond_touched_blocks(product)
         white = np.all(decoded == 255, axis=2)
-        shares = white[~product].mean(), white[~touched].mean(), white[touched & ~product].mean()
+        shares = white[~product].mean(), white[beyond].mean(), white[~beyond & ~product].mean()
         cells = " | ".join(f"{share:.2%}" for share in shares)
         print(f"| {path.stem} | {cells} | {decoded[~product].min()} | {len(content) / 1024:.0f} |", flush=True)
     print()
-
-
-def _speed(runs: int) -> None:
-    print("Warm medians in ms of wall time, the processor time of all steps (all threads; other work on the machine")
-    print("inflates the former more), and how far resident memory rises while they run.")
-    print("The matte is the exact one, averaged down to 320 px and enlarged.\n")
-    print("| photo | size | refine | foreground | layout and canvas | together | processor | memory MB |")
-    print("|---|---|---|---|---|---|---|---|")
-    context = multiprocessing.get_context("spawn")
-    for side in (2048, 4900):
-        for path in sorted((_ROOT / "examples").glob("*.jpg")):
-            with context.Pool(1) as pool:
-                steps, processor, memory = pool.apply(_timed, (path.stem, side, runs))
-            cells = " | ".join(f"{1000 * step:.0f}" for step in (*steps, sum(steps), processor))
-            print(f"| {path.stem} | {side}² | {cells} | {memory:.0f} |", flush=True)
-
-
-def _timed(name: str, side: int, runs: int) -> tuple[list[float], float, float]:
-    image, given = _squared(*_example(name), side)
-    canvas = CanvasSpec()
-    timings, processor = [], []
-    with _MemoryWatch() as memory:
-        for _ in range(runs + 1):
-            busy = time.process_time()
-            marks = [time.perf_counter()]
-            matte = refine_matte(image, given)
-            marks.append(time.perf_counter())
-            foreground = estimate_foreground(image, matte)
-            marks.append(time.perf_counter())
-            layout = plan_layout(bounding_box(matte), matte.shape, canvas, fringe=fringe_box(matte))
-            render_canvas(foreground, matte, layout, canvas)
-            marks.append(time.perf_counter())
-            timings.append(np.diff(marks))
-            processor.append(time.process_time() - busy)
-    steps = [statistics.median(step) for step in zip(*timings[1:], strict=True)]
-    return steps, statistics.median(processor[1:]), memory.rise_mb
-
-
-class _MemoryWatch:
-    """Looks at this process's resident memory every few milliseconds."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._before = self._process.memory_info().rss
-        self._most = self._before
-
-    @property
-    def rise_mb(self) -> float:
-        return (self._most - self._before) / 2**20
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.005):
-            self._most = max(self._most, self._process.memory_info().rss)
 
 
 def _example(name: str) -> tuple[Image, Matte]:
@@ -230,44 +149,6 @@ def _example(name: str) -> tuple[Image, Matte]:
     photo = ImageOps.exif_transpose(PillowImage.open(_ROOT / "examples" / f"{name}.jpg")).convert("RGB")
     exact = PillowImage.open(_ROOT / "bench/scenes/mattes" / f"{name}.png").convert("L")
     return np.asarray(photo), np.asarray(exact).astype(np.float32) / np.float32(255)
-
-
-def _squared(image: Image, exact: Matte, side: int) -> tuple[Image, Matte]:
-    """The middle square of a photo at another size, with a matte as a 320 px network would give it."""
-    photo = ImageOps.fit(PillowImage.fromarray(image), (side, side))
-    matte: Matte = np.asarray(ImageOps.fit(PillowImage.fromarray(exact), (side, side)))
-    return np.asarray(photo), coarse(np.clip(matte, 0, 1))
-
-
-def _edges(folder: Path) -> None:
-    print("| photo | band MSE × 10³ | ΔE00 on white | s |\n|---|---|---|---|")
-    rows = []
-    for path in sorted((folder / "images").glob("*.png")):
-        image: Image = np.asarray(PillowImage.open(path).convert("RGB"))
-        truth = np.asarray(PillowImage.open(folder / "alpha" / path.name).convert("L")).astype(np.float32) / np.float32(
-            255
-        )
-        trimap = np.asarray(PillowImage.open(folder / "trimap" / path.name).convert("L"))
-        unknown = (trimap > 0) & (trimap < 255)
-        started = time.perf_counter()
-        matte = refine_matte(image, _between(trimap))
-        foreground = estimate_foreground(image, matte)
-        elapsed = time.perf_counter() - started
-        expected = _laid_on_white(estimate_foreground(image, truth), truth)
-        rows.append(
-            (_mse(matte, truth, unknown), _delta(_laid_on_white(foreground, matte), expected, unknown), elapsed)
-        )
-        print(f"| {path.stem} | {rows[-1][0]:.1f} | {rows[-1][1]:.1f} | {rows[-1][2]:.2f} |", flush=True)
-    for label, value in (("mean", np.mean(rows, axis=0)), ("median", np.median(rows, axis=0))):
-        print(f"| {label} | {value[0]:.1f} | {value[1]:.1f} | {value[2]:.2f} |")
-
-
-def _between(trimap: NDArray[np.uint8]) -> Matte:
-    """A matte from a trimap: rising across the unknown band by the distances to both sides."""
-    from_background = cv2.distanceTransform((trimap > 0).view(np.uint8), cv2.DIST_L2, 5)
-    from_product = cv2.distanceTransform((trimap < 255).view(np.uint8), cv2.DIST_L2, 5)
-    matte: Matte = (from_background / np.maximum(from_background + from_product, 1e-6)).astype(np.float32)
-    return matte
 
 
 def _laid_on_white(foreground: Image, matte: Matte) -> Image:

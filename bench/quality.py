@@ -162,14 +162,15 @@ def _truth(mask: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
 def _peer(peer: Peer, pairs: Sequence[Pair], python: str, weights: Path | None) -> PeerResult:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            version = run_peer(peer, [pair.photo for pair in pairs], Path(folder), python=python, weights=weights)
+            run = run_peer(peer, [pair.photo for pair in pairs], Path(folder), python=python, weights=weights)
         except PeerUnavailableError as error:
             return PeerResult(peer, (), str(error))
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"{peer.label} failed:\n{error.stderr}") from error
-        mattes = [_matte(Path(folder) / f"{pair.photo.stem}.png") for pair in pairs]
+        cutouts = [Image.open(Path(folder) / f"{pair.photo.stem}.png") for pair in pairs]
+        mattes = [np.asarray(cutout.getchannel("A"), np.float32) / np.float32(255) for cutout in cutouts]
     scores = [score_matte(matte, _truth(pair.mask, matte.shape)) for matte, pair in zip(mattes, pairs, strict=True)]
-    return PeerResult(peer, tuple(scores), version)
+    return PeerResult(peer, tuple(scores), run.version)
 
 
 def _table(results: Sequence[Result], peers: Sequence[PeerResult], proposers: Sequence[str]) -> str:

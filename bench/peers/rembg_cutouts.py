@@ -1,13 +1,16 @@
-"""Mattes by rembg, as grey PNGs: run by the Python that has rembg, so this imports nothing of the project.
+"""Cutouts by rembg, as RGBA PNGs: run by the Python that has rembg, so this imports nothing of the project.
 
-    PYTHON bench/peers/rembg_mattes.py --model u2netp --out FOLDER [--alpha-matting] PHOTO …
+    PYTHON bench/peers/rembg_cutouts.py --model u2netp --out FOLDER [--alpha-matting] PHOTO …
 
-Weights are read from U2NET_HOME only; nothing is downloaded. The last line printed is rembg's version.
+Weights are read from U2NET_HOME only; nothing is downloaded. The first photo is done twice and the second time counts.
+The last line printed is JSON: version, seconds and refusals by photo.
 """
 
 import argparse
+import json
 import os
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -38,10 +41,13 @@ def main() -> int:
     from rembg import new_session, remove  # type: ignore[import-not-found, unused-ignore]
 
     session = new_session(arguments.model)
-    for photo in arguments.photos:
+    seconds = {}
+    for photo in (arguments.photos[0], *arguments.photos):
+        started = time.perf_counter()
         cutout = remove(Image.open(photo), session=session, alpha_matting=arguments.alpha_matting)
-        cutout.getchannel("A").save(arguments.out / f"{photo.stem}.png")
-    print(installed)
+        seconds[photo.stem] = time.perf_counter() - started
+        cutout.save(arguments.out / f"{photo.stem}.png", compress_level=1)
+    print(json.dumps({"version": installed, "seconds": seconds, "refused": {}}))
     return 0
 
 

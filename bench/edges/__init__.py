@@ -1,0 +1,1 @@
+"""How good edges are, end to end, beside other tools; and what they cost."""
