@@ -154,9 +154,9 @@ def _joined_to_nearest(groups: NDArray[np.int32], is_piece: NDArray[np.bool_]) -
 def _in_reading_order(groups: NDArray[np.int32], is_piece: NDArray[np.bool_]) -> tuple[NDArray[np.int32], list[Box]]:
     """The new number of each group, 0 for none, and the boxes in that order: by lines, each from left to right."""
     found = []
-    for group in np.flatnonzero(is_piece):
-        left, top, width, height = cv2.boundingRect(cv2.inRange(groups, int(group), int(group)))
-        found.append((Box(top, left, top + height, left + width), int(group)))
+    for group in np.flatnonzero(is_piece).tolist():
+        left, top, width, height = cv2.boundingRect(cv2.inRange(groups, group, group))
+        found.append((Box(top, left, top + height, left + width), group))
     found.sort(key=lambda piece: piece[0].centre)
     lines: list[list[tuple[Box, int]]] = []
     for piece in found:

@@ -132,4 +132,5 @@ def _away_from_frame(shape: tuple[int, ...]) -> Float:
     fade_px = max(_FRAME_SHARE * min(shape), 1)
     rows, cols = (np.minimum(np.arange(side), np.arange(side)[::-1]).astype(np.float32) for side in shape)
     fades = [np.clip(distance / fade_px, 0, 1) for distance in (rows, cols)]
-    return np.outer(*fades).astype(np.float32)
+    fade: Float = np.outer(*fades).astype(np.float32)
+    return fade

@@ -74,6 +74,13 @@ def _quantities() -> tuple[Quantity, ...]:
             "The same, without the background next to the product, where edges are soft and lossy formats ring.",
         ),
         Quantity(
+            "background_purity_unshaded",
+            "share",
+            number,
+            image,
+            "The same, without a soft shadow: grey that begins at the product and fades into white.",
+        ),
+        Quantity(
             "background_purity_tolerant",
             "share",
             number,

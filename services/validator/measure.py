@@ -20,11 +20,13 @@ from services.validator.measurements.halo import halo
 from services.validator.measurements.pieces import piece_count
 from services.validator.measurements.purity import TOLERANT_WHITE, WHITE, clear_background, white_share
 from services.validator.measurements.regions import SOLID_ALPHA, Regions, frame_ring, regions_of_image, regions_of_matte
+from services.validator.measurements.shade import soft_shade
 from services.validator.measurements.sharpness import sharpness
 
 _NO_LIGHT_BACKGROUND = "no light background reaches the frame, and no matte says where the product is"
 # A halo is what is left of an old background on a new, white one.
 _MOSTLY = 0.5
+_NO_CLEAR_BACKGROUND = "all of the background is next to the product"
 _NO_PRODUCT = "there is no product in the image"
 
 
@@ -158,7 +160,12 @@ def _measure_purity(
         image[photo.alpha < 1] = 0
     background = regions.background if regions is not None else frame_ring(*image.shape[:2])
     if not background.any():
-        for name in ("background_purity", "background_purity_clear", "background_purity_tolerant"):
+        for name in (
+            "background_purity",
+            "background_purity_clear",
+            "background_purity_unshaded",
+            "background_purity_tolerant",
+        ):
             reasons[name] = "the product covers the whole canvas"
         return
     values["background_purity"] = white_share(image, background, WHITE)
@@ -166,7 +173,12 @@ def _measure_purity(
     if clear.any():
         values["background_purity_clear"] = white_share(image, clear, WHITE)
     else:
-        reasons["background_purity_clear"] = "all of the background is next to the product"
+        reasons["background_purity_clear"] = _NO_CLEAR_BACKGROUND
+    unshaded = cv2.bitwise_and(clear, cv2.bitwise_not(soft_shade(image, clear)))
+    if unshaded.any():
+        values["background_purity_unshaded"] = white_share(image, unshaded, WHITE)
+    else:
+        reasons["background_purity_unshaded"] = _NO_CLEAR_BACKGROUND
     values["background_purity_tolerant"] = white_share(image, background, TOLERANT_WHITE)
 
 
