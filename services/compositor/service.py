@@ -1,5 +1,7 @@
 """The compositor's servicer: proto to domain and back."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
@@ -22,6 +24,7 @@ from packshot.v1.packshot_pb2 import (
     OUTPUT_JPEG,
     OUTPUT_TRANSPARENT_PNG,
     SHADOW_SOFT,
+    DebugImage,
     EncodedImage,
 )
 from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED, RESOLUTION_MANUAL, Placement
@@ -29,8 +32,10 @@ from packshot.v1.report_pb2 import Finding as FindingMessage
 from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
+from services.compositor.canvas import Packshot
 from services.compositor.compose import Product, arrange_pieces, place, prepare_product
 from services.compositor.cutout import make_cutout
+from services.compositor.debug import explain_packshot, explain_product
 from services.compositor.errors import EmptyMatteError
 from services.compositor.findings import Finding
 from services.compositor.layout import CanvasSpec, Layout
@@ -38,6 +43,7 @@ from services.compositor.refine import EdgeTreatment
 from services.compositor.traits import Trait
 
 Image = NDArray[np.uint8]
+Matte = NDArray[np.float32]
 
 _TRAITS: Final = {
     TRAIT_TRANSPARENT: Trait.TRANSPARENT,
@@ -65,21 +71,35 @@ class CompositorServicer(compositor_pb2_grpc.CompositorServiceServicer):
 
 
 def _compose(request: ComposeImageRequest) -> ComposeImageResponse:
-    _, product = _product(request)
-    return ComposeImageResponse(
-        compositions=[_composition(product, target) for target in request.targets],
-        findings=[_finding(finding) for finding in product.findings],
-    )
+    given, product = _product(request)
+    composed = ComposeImageResponse(findings=[_finding(finding) for finding in product.findings])
+    if request.debug:
+        composed.debug_images.extend(_debug_images(explain_product(given.matte, given.uncertainty, product)))
+    for target in request.targets:
+        placed = _place(product, target)
+        composed.compositions.append(_composition(target, placed))
+        if request.debug:
+            composed.debug_images.extend(_explained(given.image, product, target, placed))
+    return composed
 
 
 def _cut_out(request: RenderCutoutRequest) -> RenderCutoutResponse:
-    image, product = _product(request)
-    cutout = make_cutout(image, product.foreground, product.matte, keep_background=request.keep_background)
+    given, product = _product(request)
+    cutout = make_cutout(given.image, product.foreground, product.matte, keep_background=request.keep_background)
     return RenderCutoutResponse(png=encode_png(cutout), findings=[_finding(finding) for finding in product.findings])
 
 
-def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image, Product]:
-    """The photo's image and its refined product."""
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a request brings, decoded."""
+
+    image: Image
+    matte: Matte
+    uncertainty: Matte | None
+
+
+def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[_Given, Product]:
+    """What came, and its refined product."""
     try:
         photo = decode_photo(request.photo)
     except PhotoError as error:
@@ -95,21 +115,22 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[Image,
             "MATTE_SIZE_MISMATCH",
             f"the matte is {matte_width} × {matte_height} px, the upright photo {width} × {height} px",
         )
+    given = _Given(photo.image, matte, _uncertainty(request.uncertainty_png, matte.shape))
     try:
         product = prepare_product(
             photo.image,
             matte,
             EdgeTreatment(tighten_px=request.edge.tighten_px),
             already_cut_out=photo.alpha is not None,
-            uncertainty=_uncertainty(request.uncertainty_png, matte.shape),
+            uncertainty=given.uncertainty,
             traits=frozenset(_TRAITS[trait] for trait in request.traits if trait in _TRAITS),
         )
-        return photo.image, product
+        return given, product
     except EmptyMatteError as error:
         raise invalid_argument("matte_png", error.reason, str(error)) from error
 
 
-def _uncertainty(png: bytes, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+def _uncertainty(png: bytes, shape: tuple[int, ...]) -> Matte | None:
     """The segmenter's uncertainty at the photo's size; None if none came."""
     if not png:
         return None
@@ -117,21 +138,40 @@ def _uncertainty(png: bytes, shape: tuple[int, ...]) -> NDArray[np.float32] | No
         small = decode_matte(png)
     except PhotoError as error:
         raise unusable_photo("uncertainty_png", error) from error
-    large: NDArray[np.float32] = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    large: Matte = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return large
 
 
-def _composition(product: Product, target: CanvasTarget) -> Composition:
-    canvas = CanvasSpec(
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A product on its canvas, and what there is to say about that."""
+
+    product: Product
+    layout: Layout
+    packshot: Packshot
+    findings: tuple[Finding, ...]
+
+
+def _place(product: Product, target: CanvasTarget) -> _Placed:
+    canvas = _canvas(target)
+    findings: tuple[Finding, ...] = ()
+    if target.arrangement == ARRANGEMENT_ARRANGE:
+        product, findings = arrange_pieces(product, canvas)
+    layout, packshot = place(product, canvas, shadow=target.shadow == SHADOW_SOFT)
+    return _Placed(product, layout, packshot, findings)
+
+
+def _canvas(target: CanvasTarget) -> CanvasSpec:
+    return CanvasSpec(
         width_px=target.width_px,
         height_px=target.height_px,
         fill_ratio=target.fill_ratio,
         keep_fill_from=target.keep_fill_from,
     )
-    findings: tuple[Finding, ...] = ()
-    if target.arrangement == ARRANGEMENT_ARRANGE:
-        product, findings = arrange_pieces(product, canvas)
-    layout, packshot = place(product, canvas, shadow=target.shadow == SHADOW_SOFT)
+
+
+def _composition(target: CanvasTarget, placed: _Placed) -> Composition:
+    packshot = placed.packshot
     size = {"width_px": target.width_px, "height_px": target.height_px}
     jpeg = encode_jpeg(packshot.image, target.jpeg_quality)
     images = [EncodedImage(output=OUTPUT_JPEG, content=jpeg, **size)]
@@ -147,9 +187,30 @@ def _composition(product: Product, target: CanvasTarget) -> Composition:
         target_id=target.target_id,
         images=images,
         matte_png=encode_matte(packshot.alpha),
-        placement=_placement(target, layout),
-        findings=[_finding(finding) for finding in findings],
+        placement=_placement(target, placed.layout),
+        findings=[_finding(finding) for finding in placed.findings],
     )
+
+
+def _explained(image: Image, product: Product, target: CanvasTarget, placed: _Placed) -> list[DebugImage]:
+    """The pictures of one canvas; names begin with the target's."""
+    if placed.product.is_arranged:
+        image = arrange_pieces(replace(product, foreground=image), _canvas(target))[0].foreground
+    pictures = explain_packshot(image, placed.product, placed.layout, placed.packshot)
+    return _debug_images(pictures, prefix=f"{target.target_id}/")
+
+
+def _debug_images(pictures: Mapping[str, Image], prefix: str = "") -> list[DebugImage]:
+    """Pictures on the wire: grey ones as 8-bit grey PNGs, others as RGB."""
+    return [
+        DebugImage(
+            name=f"{prefix}{name}",
+            png=encode_png(picture)
+            if picture.ndim == 3
+            else encode_matte(picture.astype(np.float32) / np.float32(255)),
+        )
+        for name, picture in pictures.items()
+    ]
 
 
 def _placement(target: CanvasTarget, layout: Layout) -> Placement:
