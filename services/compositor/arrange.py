@@ -26,7 +26,7 @@ _CRUMB_SHARE = 0.01
 _GAP_SHARE = 0.03  # of the canvas's shorter side, between boxes
 _ORDER_IS_WORTH = 1.06  # how much larger a packing has to be to be preferred to a more orderly one
 _SEARCH_STEPS = 9  # halve the interval of scales
-_MOST_PIECES = 48  # pure Python packs more than that too slowly
+_MOST_PIECES = 40  # pure Python packs more than that too slowly
 
 _HEURISTICS = tuple(
     (pack, sort)
@@ -62,7 +62,7 @@ def find_pieces(matte: NDArray[np.float32]) -> Pieces:
     box = fringe_box(matte)
     rows, cols = slice(int(box.top), int(box.bottom)), slice(int(box.left), int(box.right))
     part = matte[rows, cols]
-    visible = cv2.compare(part, VISIBLE, cv2.CMP_GE)
+    visible = np.where(part >= VISIBLE, 255, 0).astype(np.uint8)
     groups = _groups(visible, _JOINED_WITHIN * max(part.shape))
     areas = np.bincount(groups[part >= SOLID], minlength=int(groups.max()) + 1)
     areas[0] = 0
@@ -136,7 +136,7 @@ def _groups(visible: NDArray[np.uint8], within_px: float) -> NDArray[np.int32]:
     """Number what is connected, or at most that far apart, from 1; some of the background gets a number, too."""
     near = cv2.distanceTransform(cv2.bitwise_not(visible), cv2.DIST_L2, 5)
     groups: NDArray[np.int32]
-    _, groups = cv2.connectedComponents(cv2.compare(near, max(within_px / 2, 0.0), cv2.CMP_LE))
+    _, groups = cv2.connectedComponents((near <= within_px / 2).astype(np.uint8))
     return groups
 
 

@@ -75,8 +75,7 @@ def soft_shadow(alpha: Float) -> Float:
         All 0 when nothing is at least half opaque.
     """
     light = np.ones(alpha.shape, np.float32)
-    solid = cv2.compare(alpha, SOLID, cv2.CMP_GE)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((alpha >= SOLID).astype(np.uint8), connectivity=8)
     smallest = _CRUMB_SHARE * stats[1:, cv2.CC_STAT_AREA].max(initial=0)
     for number in range(1, len(stats)):
         left, top, width, height, area = (int(value) for value in stats[number])
