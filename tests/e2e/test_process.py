@@ -107,6 +107,20 @@ def test_asked_fill_and_canvas_are_used(client: PackshotClient) -> None:
     assert max(shares) == pytest.approx(0.6, abs=0.005)
 
 
+def test_debug_pictures_come_with_every_marketplaces_result(client: PackshotClient) -> None:
+    answer = client.process(product_photos.mug_jpeg(), marketplaces=["amazon-us", "amazon-de"], debug=True)
+
+    for result in answer.results:
+        pictures = {image.name: decoded(image.png) for image in result.debug_images}
+        assert list(pictures) == ["matte", "trimap", "foreground", "halo", "worst-edge"]
+        assert {picture.format for picture in pictures.values()} == {"PNG"}
+        assert set(np.unique(np.asarray(pictures["trimap"]))) == {0, 128, 255}
+        assert pictures["halo"].width == 2000
+    plain = client.process(product_photos.mug_jpeg(), marketplaces=["amazon-us"]).results[0]
+    assert not plain.debug_images
+    assert plain.images == answer.results[0].images
+
+
 def test_a_photo_with_alpha_keeps_its_own_matte(client: PackshotClient) -> None:
     answer = client.process(product_photos.mug_cutout_png())
 

@@ -41,7 +41,7 @@ def halo_of(packshot: Image, alpha: Matte) -> Matte:
 class TestMatteAndTrimap:
     def test_a_matte_is_grey_levels(self) -> None:
         drawn = draw_matte(MATTE)
-        assert (drawn.shape, drawn.dtype) == ((SIDE, SIDE), np.uint8)
+        assert drawn.shape == (SIDE, SIDE) and drawn.dtype == np.uint8
         np.testing.assert_array_equal(drawn, np.rint(MATTE * 255))
 
     def test_a_trimap_is_unknown_along_the_edge_and_only_there(self) -> None:
@@ -78,7 +78,7 @@ class TestMatteAndTrimap:
 class TestForeground:
     def test_is_the_products_colour_inside_and_a_checkerboard_outside(self) -> None:
         drawn = draw_foreground(CLEAN.foreground, CLEAN.matte)
-        assert (drawn.shape, drawn.dtype) == ((SIDE, SIDE, 3), np.uint8)
+        assert drawn.shape == (SIDE, SIDE, 3) and drawn.dtype == np.uint8
         np.testing.assert_array_equal(drawn[150, 150], RED)
         greys = np.unique(drawn[:50].reshape(-1, 3), axis=0)
         assert len(greys) == 2 and (greys == greys[:, :1]).all()
