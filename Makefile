@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PHOTO ?=
 TRAIN_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check protos protos-check rules-check bench bench-quality scenes triton train-pack train model clean
+.PHONY: help setup run test check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ ifdef PHOTOS
 else
 	$(BIN)/python -m bench quality-dev plain quality-plain quality-low-contrast quality-confidence
 endif
+
+bench-edges: setup ## Edges on photos and on scenes (rendered once) beside other tools of PEER_PYTHON=; see bench/README.md
+	$(BIN)/pip install --quiet --editable '.[dev,scenes]'
+	$(BIN)/python -m bench.scenes.edges --out out/edges
+	$(BIN)/python -m bench edges edges-cost
 
 triton: .venv-triton/bin/tritonserver ## A real Triton server (CPU) for the integration tests, about 100 MB
 

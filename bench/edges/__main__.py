@@ -55,10 +55,11 @@ def main() -> None:
     if arguments.cost:
         print_cost(arguments.runs)
         return
-    print(_ABOUT)
     with tempfile.TemporaryDirectory(prefix="edges-") as folder:
         try:
-            for given in _inputs(arguments, Path(folder)):
+            for number, given in enumerate(_inputs(arguments, Path(folder))):
+                if number == 0:
+                    print(_ABOUT)  # not before the peers are known to be there: bench keeps what is printed
                 _measure(given, arguments, Path(folder))
         except PeerUnavailableError as error:
             raise SystemExit(f"a peer is measured in the same run, and cannot: {error}") from error
@@ -70,16 +71,16 @@ def _inputs(arguments: argparse.Namespace, work: Path) -> Iterable[Cases]:
     def wanted(name: str) -> bool:
         return not arguments.only or name.startswith(tuple(arguments.only))
 
-    if _is_there(arguments.photos, "photos"):
+    if arguments.photos and _is_there(Path(arguments.photos) / "images"):
         yield photo_cases(Path(arguments.photos), work, wanted, peer_python=arguments.peer_python)
-    if _is_there(arguments.scenes, "scenes"):
+    if arguments.scenes and _is_there(Path(arguments.scenes) / "scenes.csv"):
         yield scene_cases(Path(arguments.scenes), work, wanted)
 
 
-def _is_there(folder: str, what: str) -> bool:
-    if folder and not Path(folder).is_dir():
-        print(f"{what}: left out, there is no {folder}", file=sys.stderr)
-    return bool(folder) and Path(folder).is_dir()
+def _is_there(needed: Path) -> bool:
+    if not needed.exists():
+        print(f"left out: there is no {needed}", file=sys.stderr)
+    return needed.exists()
 
 
 def _measure(given: Cases, arguments: argparse.Namespace, work: Path) -> None:

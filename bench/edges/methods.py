@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
@@ -20,8 +19,8 @@ from bench.memory import peak_mb
 from bench.peers import PEERS, PYMATTING, Peer, run_peer
 from packshot.cli.local import LocalStack
 from packshot.client import PackshotClient, PackshotError
-from services.compositor import refine
 from services.compositor.foreground import estimate_foreground
+from services.compositor.refine import refine_trimap
 
 FROM_PHOTO, FROM_TRIMAP = "Packshot, from the photo", "Packshot, from the trimap"
 
@@ -125,11 +124,5 @@ def _from_trimaps(cases: Sequence[Case], out: Path) -> Run:
 
 def _matting(image: Image, trimap: Image) -> tuple[Matte, Image]:
     """Matte and straight foreground colour, given the trimap."""
-    if hasattr(refine, "refine_trimap"):
-        matte: Matte = refine.refine_trimap(image, trimap)
-    else:
-        from_background = cv2.distanceTransform((trimap > 0).view(np.uint8), cv2.DIST_L2, 5)
-        from_product = cv2.distanceTransform((trimap < 255).view(np.uint8), cv2.DIST_L2, 5)
-        between = from_background / np.maximum(from_background + from_product, 1e-6)
-        matte = refine.refine_matte(image, between.astype(np.float32))
+    matte = refine_trimap(image, trimap)
     return matte, estimate_foreground(image, matte)

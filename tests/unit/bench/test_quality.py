@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.peers import PEERS, PeerUnavailableError, run_peer
+from bench.peers import PEERS, PYMATTING, PeerUnavailableError, run_peer
 from bench.quality import area_under_roc, find_pairs
 
 
@@ -44,6 +44,8 @@ def test_a_peer_that_is_not_installed_says_so(tmp_path: Path) -> None:
     photo = picture(tmp_path / "mug.jpg")
     with pytest.raises(PeerUnavailableError, match="not installed: --peer-python has no rembg"):
         run_peer(PEERS["rembg-u2netp"], [photo], tmp_path, python=str(bare), weights=None)
+    with pytest.raises(PeerUnavailableError, match="not installed: --peer-python has no pymatting"):
+        run_peer(PYMATTING, [photo], tmp_path, python=str(bare), weights=None, options=("--mattes", str(tmp_path)))
     with pytest.raises(PeerUnavailableError, match="names no Python"):
         run_peer(PEERS["rembg-u2netp"], [photo], tmp_path, python="nowhere/python", weights=None)
 
@@ -61,4 +63,4 @@ def test_a_peer_without_weights_says_so(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_peer_has_its_script() -> None:
     import bench.peers
 
-    assert all((Path(bench.peers.__file__).parent / peer.script).is_file() for peer in PEERS.values())
+    assert all((Path(bench.peers.__file__).parent / peer.script).is_file() for peer in (*PEERS.values(), PYMATTING))
