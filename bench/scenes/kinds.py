@@ -106,13 +106,13 @@ def _lathe(profile: Floats, depth_scale: float = 1.0) -> Mesh:
     return meshes.lathe(profile, segments=_SEGMENTS, depth_scale=depth_scale)
 
 
-def _turned(corners: list[tuple[float, float]], radius: float, depth_scale: float = 1.0) -> Mesh:
+def turned(corners: list[tuple[float, float]], radius: float, depth_scale: float = 1.0) -> Mesh:
     """Lathe a closed outline of (radius, z), bottom centre to top centre, its corners rounded."""
     return _lathe(meshes.fillet(corners, radius, steps=5), depth_scale)
 
 
-def _disc(radius: float, low: float, high: float, rounding: float) -> Mesh:
-    return _turned([(0, low), (radius, low), (radius, high), (0, high)], rounding)
+def disc(radius: float, low: float, high: float, rounding: float) -> Mesh:
+    return turned([(0, low), (radius, low), (radius, high), (0, high)], rounding)
 
 
 def hollow(outer: Floats, wall: float) -> Mesh:
@@ -218,13 +218,13 @@ def bottle(rng: Generator) -> list[Part]:
         (neck, top + 0.5),
         (0, top + 0.5),
     ]
-    parts = [Part(_turned(outline, 0.6, depth), _coat(rng, _colour(rng, 0.5)))]
+    parts = [Part(turned(outline, 0.6, depth), _coat(rng, _colour(rng, 0.5)))]
     cap = _coat(rng, _colour(rng, 0.35)) if rng.random() < 0.7 else _steel(rng)
     wide, tall = neck * rng.uniform(1.1, 1.7), rng.uniform(0.8, 3.5)
-    parts.append(Part(_disc(wide, top + 0.1, top + tall, 0.2), cap))
+    parts.append(Part(disc(wide, top + 0.1, top + tall, 0.2), cap))
     if rng.random() < 0.3:
         nose, lift = rng.uniform(1.5, 3), top + tall + 1.5
-        parts.append(Part(_disc(0.3, top, lift, 0.05), cap))
+        parts.append(Part(disc(0.3, top, lift, 0.05), cap))
         parts.append(
             Part(tube([(0.7, 0, lift), (-nose / 2, 0, lift + 0.2), (-nose, 0, lift - 0.3)], 0.9, 0.7, (0, 1, 0)), cap)
         )
@@ -248,12 +248,12 @@ def glass_bottle(rng: Generator) -> list[Part]:
     parts = [Part(hollow(line, 0.25), glass(_tint(rng, (0.2, 0.6)) if rng.random() < 0.4 else _CLEAR))]
     if rng.random() < 0.7:
         level = height * rng.uniform(0.4, 0.95)
-        parts.append(Part(_disc(radius - 0.28, 0.3, level, 0.4), glass(_tint(rng), 1.33)))
+        parts.append(Part(disc(radius - 0.28, 0.3, level, 0.4), glass(_tint(rng), 1.33)))
     if rng.random() < 0.7:
         stopper = (
             _wooden(rng) if rng.random() < 0.4 else _steel(rng) if rng.random() < 0.5 else _coat(rng, _colour(rng))
         )
-        parts.append(Part(_disc(neck * rng.uniform(1.05, 1.6), top + 0.12, top + rng.uniform(0.8, 2.5), 0.15), stopper))
+        parts.append(Part(disc(neck * rng.uniform(1.05, 1.6), top + 0.12, top + rng.uniform(0.8, 2.5), 0.15), stopper))
     if rng.random() < 0.5:
         low, high, half = height * 0.25, height * rng.uniform(0.55, 0.8), rng.uniform(45, 80)
         shell = np.array([[radius * 1.01, low], [radius * 1.02, low], [radius * 1.02, high], [radius * 1.01, high]])
@@ -319,13 +319,13 @@ def jar(rng: Generator) -> list[Part]:
         [(0, 0), (radius, 0), (radius, tall), (radius * 0.85, tall + 0.8), (radius * 0.85, tall + 1.4)], 0.8, 6
     )
     if rng.random() < 0.5:
-        lid = _turned([(0, tall + 1.2), (radius * 0.95, tall + 1.2), (radius * 0.9, tall + 1.9), (0, tall + 2.4)], 0.3)
+        lid = turned([(0, tall + 1.2), (radius * 0.95, tall + 1.2), (radius * 0.9, tall + 1.9), (0, tall + 2.4)], 0.3)
         coat = _ceramic(rng)
         parts = [Part(hollow(line, 0.4), coat), Part(lid, coat if rng.random() < 0.6 else _wooden(rng))]
         knob = ball((0.8, 0.8, rng.uniform(0.5, 0.9))).moved((0, 0, tall + 2.8))
         return [*parts, Part(knob, parts[1].material)]
-    filling = _disc(radius - 0.35, 0.35, tall * rng.uniform(0.5, 0.95), 0.6)
-    lid = _disc(radius * 0.95, tall + 1.0, tall + 2.2, 0.15)
+    filling = disc(radius - 0.35, 0.35, tall * rng.uniform(0.5, 0.95), 0.6)
+    lid = disc(radius * 0.95, tall + 1.0, tall + 2.2, 0.15)
     return [Part(hollow(line, 0.25), glass(_CLEAR)), Part(filling, paint(_colour(rng, 0.2))), Part(lid, _steel(rng))]
 
 
@@ -354,7 +354,7 @@ def can(rng: Generator) -> list[Part]:
         metal(srgb(230, 230, 233), 0.12),
     )
     wall = meshes.lathe(np.array([[radius, 0.3], [radius, tall]]), segments=_SEGMENTS)
-    lid = _turned(
+    lid = turned(
         [
             (0, tall),
             (radius, tall),
@@ -365,7 +365,7 @@ def can(rng: Generator) -> list[Part]:
         ],
         0.12,
     )
-    foot = _turned([(0, 0.1), (radius * 0.8, 0), (radius * 1.01, 0.15), (radius, 0.4), (0, 0.4)], 0.1)
+    foot = turned([(0, 0.1), (radius * 0.8, 0), (radius * 1.01, 0.15), (radius, 0.4), (0, 0.4)], 0.1)
     printed = _print(rng, 2 * np.pi * radius / tall) if rng.random() < 0.8 else _coat(rng, _colour(rng))
     return [Part(wall, printed), Part(lid, steel), Part(foot, steel)]
 
@@ -378,7 +378,7 @@ def squeeze_tube(rng: Generator) -> list[Part]:
     sections = [meshes.superellipse(2 * radius * (1 + 0.3 * f), 2 * radius * (1 - f) + 0.15, 2, steps=64) for f in flat]
     body = loft(sections, 2 + rise * tall)
     material = _print(rng, 2.0) if rng.random() < 0.6 else _coat(rng, _colour(rng, 0.6))
-    return [Part(body, material), Part(_disc(radius * rng.uniform(0.6, 1.0), 0, 2.05, 0.15), _coat(rng, _colour(rng)))]
+    return [Part(body, material), Part(disc(radius * rng.uniform(0.6, 1.0), 0, 2.05, 0.15), _coat(rng, _colour(rng)))]
 
 
 def robot(rng: Generator) -> list[Part]:
@@ -432,7 +432,7 @@ def _pot(rng: Generator, coat: Material, grip: Material | None, *, overhead: boo
     swell = wide * rng.uniform(1.0, 1.2)
     outline = [(0, 0), (foot, 0), (swell, tall * 0.3), (wide * 0.95, tall * 0.75), (mouth, tall), (0, tall)]
     parts = [Part(_lathe(meshes.fillet(outline, [0, 0.8, 3, 3, 0.5, 0], steps=8)), coat)]
-    lid = _turned([(0, tall - 0.2), (mouth * 1.08, tall - 0.2), (mouth * 0.9, tall + 0.5), (0, tall + 1.1)], 0.3)
+    lid = turned([(0, tall - 0.2), (mouth * 1.08, tall - 0.2), (mouth * 0.9, tall + 0.5), (0, tall + 1.1)], 0.3)
     knob = ball((0.9, 0.9, 0.8), 18).moved((0, 0, tall + 1.7))
     parts += [Part(lid, coat), Part(knob, grip or coat)]
     tip, girth = tall * rng.uniform(0.85, 1.1), rng.uniform(1.8, 2.6)
@@ -475,8 +475,8 @@ def clock(rng: Generator) -> list[Part]:
     rim = ring(radius, rng.uniform(0.6, 1.6), deep)
     parts = [
         Part(rim, case),
-        Part(_disc(radius, -deep / 2, 0.1, 0.1), case),
-        Part(_disc(radius * 0.97, 0, 0.2, 0.05), dial),
+        Part(disc(radius, -deep / 2, 0.1, 0.1), case),
+        Part(disc(radius * 0.97, 0, 0.2, 0.05), dial),
     ]
     for hour in range(12):
         angle = np.radians(30 * hour)
@@ -512,12 +512,12 @@ def candle(rng: Generator) -> list[Part]:
     """A candle in a tumbler, or free."""
     radius, tall = rng.uniform(2.8, 4.5), rng.uniform(5, 11)
     wax, fill = plastic(_colour(rng, 0.6), 0.35), tall * rng.uniform(0.5, 0.85)
-    wick = Part(_disc(0.12, fill - 0.2, fill + 1.0, 0.05), paint(srgb(30, 26, 22)))
+    wick = Part(disc(0.12, fill - 0.2, fill + 1.0, 0.05), paint(srgb(30, 26, 22)))
     if rng.random() < 0.3:
-        return [Part(_disc(radius * 0.8, 0, fill, 0.3), wax), wick]
+        return [Part(disc(radius * 0.8, 0, fill, 0.3), wax), wick]
     line = meshes.fillet([(0, 0), (radius, 0), (radius * rng.uniform(1, 1.1), tall)], [0, 0.6, 0], steps=8)
     vessel = glass(_CLEAR if rng.random() < 0.6 else _tint(rng, (0.2, 0.6))) if rng.random() < 0.7 else _ceramic(rng)
-    return [Part(hollow(line, 0.3), vessel), Part(_disc(radius - 0.36, 0.5, fill, 0.3), wax), wick]
+    return [Part(hollow(line, 0.3), vessel), Part(disc(radius - 0.36, 0.5, fill, 0.3), wax), wick]
 
 
 def wine_glass(rng: Generator) -> list[Part]:
@@ -526,7 +526,7 @@ def wine_glass(rng: Generator) -> list[Part]:
     if rng.random() < 0.4:
         line = meshes.fillet([(0, 0), (radius * 0.8, 0), (radius, cup * 1.4)], [0, 0.6, 0], steps=8)
         parts = [Part(hollow(line, 0.22), glass(_CLEAR))]
-        filled = _turned([(0, 0.4), (radius * 0.72, 0.4), (radius * 0.82, cup * 0.8), (0, cup * 0.8)], 0.2)
+        filled = turned([(0, 0.4), (radius * 0.72, 0.4), (radius * 0.82, cup * 0.8), (0, cup * 0.8)], 0.2)
     else:
         line = meshes.smooth(
             [
@@ -657,7 +657,7 @@ def lens(rng: Generator) -> list[Part]:
     z, parts = 0.0, []
     for index in range(int(rng.integers(3, 6))):
         radius, tall = rng.uniform(3, 4.4), rng.uniform(0.8, 3)
-        barrel = _disc(radius, z, z + tall, 0.15)
+        barrel = disc(radius, z, z + tall, 0.15)
         if index % 2:
             angle = np.arctan2(barrel.vertices[:, 1], barrel.vertices[:, 0])
             barrel.vertices[:, :2] *= (1 - 0.025 * (np.cos(36 * angle) > 0))[:, None]
@@ -677,7 +677,7 @@ def stool(rng: Generator) -> list[Part]:
     legs = _steel(rng) if rng.random() < 0.4 else wood
     thick = rng.uniform(0.5, 1.4)
     seat = (
-        _disc(wide, tall, tall + 1.5, 0.5)
+        disc(wide, tall, tall + 1.5, 0.5)
         if rng.random() < 0.5
         else box((2 * wide, 2 * wide, 1.6), 0.5).moved((0, 0, tall + 0.75))
     )
@@ -709,7 +709,7 @@ def lamp(rng: Generator) -> list[Part]:
     """A table lamp: foot, stem and a cloth, glass or metal shade."""
     tall, wide, high = rng.uniform(14, 22), rng.uniform(5, 9), rng.uniform(6, 10)
     base = _steel(rng) if rng.random() < 0.4 else _ceramic(rng)
-    stem = _disc(rng.uniform(0.3, 0.7), 0.5, tall + 2, 0.1)
+    stem = disc(rng.uniform(0.3, 0.7), 0.5, tall + 2, 0.1)
     if rng.random() < 0.4:
         stem = _lathe(np.concatenate([_body(rng, tall, (0.8, 4)), [(0.3, tall + 0.1), (0.0, tall + 0.1)]]))
     line = np.array([(wide, tall), (wide * rng.uniform(0.4, 1.0), tall + high)])
@@ -717,7 +717,7 @@ def lamp(rng: Generator) -> list[Part]:
     shade = _lathe(meshes.fillet(loop, 0.05, 3))
     material = _woven(rng) if rng.random() < 0.6 else _coat(rng, _colour(rng, 0.6))
     return [
-        Part(_disc(rng.uniform(3, 5.5), 0, rng.uniform(0.6, 1.8), 0.25), base),
+        Part(disc(rng.uniform(3, 5.5), 0, rng.uniform(0.6, 1.8), 0.25), base),
         Part(stem, base),
         Part(shade, material),
     ]

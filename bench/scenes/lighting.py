@@ -57,6 +57,19 @@ def surroundings(rng: Generator, forward: Floats) -> Radiance:
     return np.asarray(light * exposure * (1 - share) + share * backdrop, np.float32)
 
 
+def among(sky: Radiance, floor: Floats, wall: Floats, forward: Floats) -> Radiance:
+    """Return the sky with a floor of that radiance (3,) below and a wall (3,) far behind: their light is the spill.
+
+    The floor fills what is below the horizon, the wall a cone of 45 degrees around ``forward`` that fades out by 75.
+    """
+    where = directions()
+    level = forward * (1, 1, 0.3)
+    away = np.degrees(np.arccos(np.clip(where @ (level / np.linalg.norm(level)), -1, 1)))
+    behind = np.clip((75 - away) / 30, 0, 1)[..., None]
+    below = np.clip(0.5 - where[..., 2:] * 8, 0, 1)
+    return np.asarray((sky * (1 - behind) + wall * behind) * (1 - below) + floor * below, np.float32)
+
+
 def _lamp(rng: Generator, where: Floats, centre: Floats) -> Floats:
     """Draw one softbox or window around ``centre``: radiance (48, 96, 1)."""
     across = np.cross(centre, (0.0, 0.0, 1.0))

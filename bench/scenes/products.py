@@ -15,26 +15,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
 
-import cv2
 import mitsuba as mi
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.scenes.denoise import denoise
+from bench.scenes.alone import Linear, light_of
 from bench.scenes.develop import develop, save_matte
 from bench.scenes.kinds import draw
-from bench.scenes.lighting import Radiance, surroundings
-from bench.scenes.render import resolve, shape
+from bench.scenes.lighting import surroundings
 from bench.scenes.scenes import Development, Part
 from bench.scenes.silhouette import View, coverage, framed
-
-Linear = NDArray[np.float32]
-
-_GUIDE_SPP: Final = 2
-_LAYERS: Final = "albedo:albedo,normal:sh_normal"
 
 
 def _view(rng: np.random.Generator, parts: list[Part], side_px: int) -> View:
@@ -46,81 +38,6 @@ def _view(rng: np.random.Generator, parts: list[Part], side_px: int) -> View:
     return framed([part.mesh for part in parts], azimuth_deg, elevation_deg, roll_deg, distance, side_px)
 
 
-def _sensor(view: View) -> dict[str, Any]:
-    """Return the view as Mitsuba's camera: a frame centred on the principal point, cropped."""
-    right, bottom = view.left_px + view.width_px, view.top_px + view.height_px
-    half_x, half_y = max(abs(view.left_px), abs(right)), max(abs(view.top_px), abs(bottom))
-    place = np.eye(4)
-    place[:3, 0], place[:3, 1], place[:3, 2], place[:3, 3] = -view.axes[0], view.axes[1], view.axes[2], view.position
-    return {
-        "type": "perspective",
-        "fov": float(np.degrees(2 * np.arctan(half_x / view.focal_px))),
-        "fov_axis": "x",
-        "near_clip": 0.1,
-        "far_clip": 1e4,
-        "to_world": mi.ScalarTransform4f(place.tolist()),
-        "film": {
-            "type": "hdrfilm",
-            "width": 2 * half_x,
-            "height": 2 * half_y,
-            "crop_offset_x": view.left_px + half_x,
-            "crop_offset_y": view.top_px + half_y,
-            "crop_width": view.width_px,
-            "crop_height": view.height_px,
-            "pixel_format": "rgba",
-            "component_format": "float32",
-            "rfilter": {"type": "box"},
-        },
-        "sampler": {"type": "multijitter"},
-    }
-
-
-def _continued(color: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> Linear:
-    """Return colour (H, W, 3) with each unknown pixel taken from the nearest known one, softened with distance."""
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    palette = np.zeros((int(nearest.max()) + 1, 3), np.float32)
-    palette[nearest[known]] = color[known]
-    spread = palette[nearest]
-    return np.asarray(np.where(known[..., None], color, cv2.GaussianBlur(spread, (0, 0), 2)), np.float32)
-
-
-def _light(parts: list[Part], view: View, sky: Radiance, spp: int, seed: int, cache: Path) -> Linear:
-    """Return the product's linear light, float32 (H, W, 3), of pure and of continued pixels."""
-    clear = any(part.material["type"] in ("dielectric", "roughdielectric") for part in parts)
-    path = {"type": "path", "max_depth": 14 if clear else 4, "rr_depth": 14, "hide_emitters": True}
-    described: dict[str, Any] = {
-        "type": "scene",
-        "integrator": path,
-        "sensor": _sensor(view),
-        "sky": {
-            "type": "envmap",
-            "bitmap": mi.Bitmap(sky),
-            "to_world": mi.ScalarTransform4f().rotate([1, 0, 0], 90),
-        },
-    }
-    for index, part in enumerate(parts):
-        described[f"part_{index}"] = shape(part, cache, resolve(part.material))
-    scene = mi.load_dict(described)
-    lit = np.array(mi.render(scene, spp=spp, seed=seed), np.float32)
-    guides = np.array(
-        mi.render(scene, spp=_GUIDE_SPP, seed=seed, integrator=mi.load_dict({"type": "aov", "aovs": _LAYERS})),
-        np.float32,
-    )
-    share = np.maximum(lit[..., 3:], 1e-3)
-    # A mixed pixel has few samples of the product: it takes a pure neighbour's colour, or its own where it has none, as
-    # in hair and wire.
-    pure = lit[..., 3] > 0.99
-    known = pure | ((lit[..., 3] > 0.2) & (cv2.dilate(pure.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0))
-    color = _continued(lit[..., :3] / share, known)
-    sampled = np.linalg.norm(guides[..., 3:6], axis=2) > 0.6
-    albedo, normals = (_continued(guides[..., layer : layer + 3], sampled) for layer in (0, 3))
-    # Where two surfaces meet the filter finds no kin: a median takes off the grains it leaves there, print untouched.
-    base = np.maximum(albedo, np.float32(0.04))
-    return np.asarray(cv2.medianBlur(denoise(color, albedo, normals, strength=0.5) / base, 3) * base, np.float32)
-
-
 def render(seed: int, side_px: int, spp: int, cache: Path) -> tuple[str, NDArray[np.uint8], Linear]:
     """Return the kind, the colour (uint8 (H, W, 3) sRGB, continued beyond the outline) and the matte of one product."""
     rng = np.random.default_rng(seed)
@@ -128,7 +45,7 @@ def render(seed: int, side_px: int, spp: int, cache: Path) -> tuple[str, NDArray
     view = _view(rng, parts, side_px)
     sky = surroundings(rng, view.axes[2])
     matte = coverage([part.mesh for part in parts], view)
-    light = _light(parts, view, sky, spp, seed, cache)
+    light = light_of(parts, view, sky, spp, seed, cache)
     color = develop(light, Development(vignetting=0.0, noise=0.0), seed)
     return kind, color, matte
 
