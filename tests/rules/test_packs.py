@@ -72,3 +72,8 @@ def test_germany_asks_more_of_apparel() -> None:
     german = {rule.id for rule in REGISTRY.get("amazon-de").rules_for("apparel")}
     american = {rule.id for rule in REGISTRY.get("amazon-us").rules_for("apparel")}
     assert german - american == {"apparel-aspect", "apparel-fill-area", "apparel-front"}
+
+
+@pytest.mark.parametrize("pack", list(REGISTRY), ids=lambda pack: pack.id)
+def test_amazon_allows_no_shadow(pack: RulePack) -> None:
+    assert not pack.target.allows_shadow

@@ -63,9 +63,10 @@ def _slope(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _fading_share(
     labels: NDArray[np.int32], count: int, darkest: NDArray[np.uint8], clear: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """For each part, the share of its outline on the clear background that is all but white."""
-    around = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
-    around[(labels > 0) | (clear == 0)] = 0
-    outline = np.bincount(around.ravel(), minlength=count)
-    fading = np.bincount(around[darkest >= TOLERANT_WHITE], minlength=count)
-    return np.where(outline > 0, fading / np.maximum(outline, 1), 0.0)
+    """For each part, the share of its outermost pixels, but for those beside the product, that are all but white."""
+    inside = cv2.erode(np.where((labels > 0) | (clear == 0), 255, 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+    outermost = (labels > 0) & (inside == 0)
+    total = np.bincount(labels[outermost], minlength=count)
+    fading = np.bincount(labels[outermost & (darkest >= TOLERANT_WHITE)], minlength=count)
+    share: NDArray[np.float64] = fading / np.maximum(total, 1)
+    return share

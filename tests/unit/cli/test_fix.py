@@ -14,8 +14,10 @@ import packshot.report
 from packshot.cli.main import app
 from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.packshot_pb2 import (
+    ARRANGEMENT_ARRANGE,
     OUTPUT_JPEG,
     OUTPUT_TRANSPARENT_PNG,
+    SHADOW_SOFT,
     CanvasOptions,
     LayoutOptions,
     ProcessOptions,
@@ -49,6 +51,7 @@ class TestExitCode:
             ["--as-of", "soon"],
             ["--quality", "10"],
             ["--output", "gif"],
+            ["--shadow", "long"],
             ["--unknown"],
         ],
     )
@@ -177,6 +180,13 @@ def test_options_reach_the_gateway(run: Run, photos: Path, gateway: ScriptedGate
         canvas=CanvasOptions(width_px=1600, height_px=1200, jpeg_quality=90),
         as_of_date="2026-02-03",
         debug=True,
+    )
+
+
+def test_a_shadow_and_an_arrangement_are_asked_for_in_words(run: Run, photos: Path, gateway: ScriptedGateway) -> None:
+    run("fix", "photos/mug.jpg", "-o", "out", "--shadow", "soft", "--arrange")
+    assert gateway.requests[0].item.options == ProcessOptions(
+        outputs=[OUTPUT_JPEG], shadow=SHADOW_SOFT, arrangement=ARRANGEMENT_ARRANGE
     )
 
 

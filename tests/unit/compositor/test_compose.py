@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from services.common.color import ciede2000, srgb_to_lab
-from services.compositor.compose import place, prepare_product
+from services.compositor.compose import Product, arrange_pieces, place, prepare_product
 from services.compositor.errors import EmptyMatteError
 from services.compositor.layout import CanvasSpec, bounding_box
 from services.compositor.refine import EdgeTreatment
@@ -93,3 +93,59 @@ def test_a_product_that_is_the_whole_photo(shape: tuple[int, int]) -> None:
     assert not layout.rescaled
     assert bounding_box(packshot.alpha).centre == pytest.approx((50, 50), abs=0.5)
     assert np.all(packshot.image[packshot.alpha == 1] == (200, 30, 30))
+
+
+class TestArrange:
+    COLORS = ((180, 40, 40), (40, 140, 60), (40, 60, 180))
+
+    def three_far_apart(self) -> Product:
+        photo = solid(300, 900, (255, 255, 255))
+        matte = np.zeros((300, 900), np.float32)
+        for color, col in zip(self.COLORS, (60, 450, 840), strict=True):
+            piece = draw_matte(300, 900, disc(50, (150, col)), blur_px=0.7)
+            photo[piece > 0] = color
+            matte = np.maximum(matte, piece)
+        return prepare_product(photo, matte, already_cut_out=True)
+
+    def test_loose_pieces_are_drawn_larger_all_at_one_scale_and_reach_the_fill(self) -> None:
+        product, canvas = self.three_far_apart(), CanvasSpec(600, 600)
+        kept, _ = place(product, canvas)
+        moved, findings = arrange_pieces(product, canvas)
+        layout, packshot = place(moved, canvas)
+        assert layout.scale > 2 * kept.scale
+        assert layout.fill_ratio == pytest.approx(0.87)
+        areas = [(np.abs(packshot.image.astype(int) - color).max(axis=2) < 105).sum() for color in self.COLORS]
+        assert areas == pytest.approx([np.pi * (50 * layout.scale) ** 2] * 3, rel=0.03)
+        assert [(finding.code, finding.is_corrected) for finding in findings] == [("PIECES_ARRANGED", True)]
+        assert f"{layout.scale / kept.scale:.2f} times" in findings[0].message
+
+    def test_the_fill_the_photo_had_is_not_kept(self) -> None:
+        """The product fills 92 % of the photo's width, its pieces do not."""
+        product, canvas = self.three_far_apart(), CanvasSpec(600, 200, keep_fill_from=0.85)
+        assert not place(product, canvas)[0].rescaled
+        moved, _ = arrange_pieces(product, canvas)
+        layout, _ = place(moved, canvas)
+        assert layout.rescaled
+        assert layout.fill_ratio == pytest.approx(0.87)
+
+    def test_pieces_that_would_not_grow_stay_and_that_is_said(self) -> None:
+        matte = np.maximum(*(draw_matte(200, 400, disc(90, (100, col))) for col in (100, 300)))
+        product = prepare_product(solid(200, 400, (90, 20, 20)), matte, already_cut_out=True)
+        same, findings = arrange_pieces(product, CanvasSpec(400, 200))
+        assert same is product
+        assert [(finding.code, finding.is_corrected) for finding in findings] == [("PIECES_KEPT", True)]
+
+    def test_a_product_of_one_piece_stays_and_nothing_is_said(self) -> None:
+        matte = draw_matte(200, 400, disc(50, (100, 100)))
+        product = prepare_product(solid(200, 400, (90, 20, 20)), matte, already_cut_out=True)
+        assert arrange_pieces(product, CanvasSpec(400, 400)) == (product, ())
+
+
+def test_a_shadow_is_drawn_only_when_asked_for_and_never_in_the_cutout() -> None:
+    matte = draw_matte(300, 300, disc(100, (150, 150)))
+    product = prepare_product(solid(300, 300, (40, 60, 90)), matte, already_cut_out=True)
+    (_, plain), (_, shaded) = (place(product, CanvasSpec(400, 400), shadow=shadow) for shadow in (False, True))
+    assert np.all(plain.image[plain.alpha == 0] == 255)
+    assert np.any(shaded.image[shaded.alpha == 0] < 250)
+    np.testing.assert_array_equal(shaded.alpha, plain.alpha)
+    np.testing.assert_array_equal(shaded.foreground, plain.foreground)

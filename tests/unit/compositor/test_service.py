@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from packshot.v1.compositor_pb2 import CanvasTarget, ComposeImageRequest, ComposeImageResponse
-from packshot.v1.packshot_pb2 import ARRANGEMENT_ARRANGE, DebugImage
+from packshot.v1.packshot_pb2 import ARRANGEMENT_ARRANGE, OUTPUT_TRANSPARENT_PNG, SHADOW_SOFT, DebugImage
+from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED
 from services.common.executor import BoundedExecutor
 from services.common.photo import encode_matte, encode_png
 from services.compositor.service import CompositorServicer
@@ -87,3 +88,47 @@ class TestDebug:
         is_red = [(panel == red).all(axis=2) for panel in (photo_panel, packshot_panel)]
         assert 0.1 < is_red[1].mean() < 0.9
         assert np.mean(is_red[0] == is_red[1]) > 0.95
+
+
+class TestShadow:
+    async def test_lies_beneath_the_product_on_the_canvas_that_asks_for_it_but_not_in_the_cutout(
+        self, servicer: CompositorServicer
+    ) -> None:
+        plain, soft = (
+            await composed(
+                servicer,
+                target("us", transparent_png=True),
+                target("eu", transparent_png=True, shadow=SHADOW_SOFT),
+                debug=False,
+            )
+        ).compositions
+        one, other = (np.asarray(Image.open(BytesIO(each.images[0].content))) for each in (plain, soft))
+        alpha = np.asarray(Image.open(BytesIO(soft.matte_png)))
+        beneath = slice(soft.placement.product.y + soft.placement.product.height + 2, None)
+        assert one[beneath].min() > 240
+        assert other[beneath].min() < 200
+        assert np.all(other[[0, -1]] == 255)
+        assert soft.images[1].output == OUTPUT_TRANSPARENT_PNG
+        assert soft.images[1:] == plain.images[1:]
+        assert soft.matte_png == plain.matte_png and not alpha[beneath].any()
+
+
+class TestArrange:
+    async def test_says_what_was_done_and_places_all_pieces(self, servicer: CompositorServicer) -> None:
+        matte = np.maximum(*(draw_matte(300, 900, disc(60, (150, col))) for col in (80, 820)))
+        cutout = np.dstack([solid(300, 900, (150, 40, 40)), np.rint(matte * 255).astype(np.uint8)])
+        request = ComposeImageRequest(
+            photo=encode_png(np.ascontiguousarray(cutout)),
+            matte_png=encode_matte(matte),
+            targets=[target("kept"), target("arranged", arrangement=ARRANGEMENT_ARRANGE)],
+        )
+        kept, arranged = (await servicer.ComposeImage(request, NO_CONTEXT)).compositions
+        assert not kept.findings
+        (finding,) = arranged.findings
+        assert (finding.code, finding.resolution, finding.action) == ("PIECES_ARRANGED", RESOLUTION_AUTO_CORRECTED, "")
+        assert arranged.placement.scale > 2 * kept.placement.scale
+        box = arranged.placement.product
+        drawn = np.asarray(Image.open(BytesIO(arranged.images[0].content))).min(axis=2) < 128
+        rows, cols = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+        found = cols[0], rows[0], np.ptp(cols) + 1, np.ptp(rows) + 1
+        assert found == pytest.approx((box.x, box.y, box.width, box.height), abs=2)

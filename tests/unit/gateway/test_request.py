@@ -4,19 +4,28 @@ import grpc
 import pytest
 
 from packshot.v1.packshot_pb2 import (
+    ARRANGEMENT_ARRANGE,
+    ARRANGEMENT_UNSPECIFIED,
     OUTPUT_JPEG,
     OUTPUT_REPORT_JSON,
     OUTPUT_TRANSPARENT_PNG,
+    SHADOW_NONE,
+    SHADOW_SOFT,
     CanvasOptions,
     LayoutOptions,
     ProcessOptions,
 )
+from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED
+from packshot.v1.rules_pb2 import RulePack
 from services.common.errors import ServiceError
 from services.gateway.repair import Cure
-from services.gateway.request import Scope, canvas_target, first_treatment, fixed, outputs, scope
+from services.gateway.request import Scope, canvas_target, first_treatment, fixed, outputs, refusals, scope
 from tests.helpers.stages import rule_pack
 
 PACK = rule_pack("amazon-us")
+SHADY_PACK = RulePack()
+SHADY_PACK.CopyFrom(PACK)
+SHADY_PACK.target.allows_shadow = True
 
 
 def of(marketplaces: tuple[str, ...] = (), category: str = "", day: str = "") -> Scope:
@@ -86,3 +95,29 @@ def test_an_asked_canvas_overrides_the_packs_side_by_side() -> None:
 def test_an_asked_quality_is_not_lowered_by_the_repair_loop() -> None:
     assert fixed(ProcessOptions(canvas=CanvasOptions(jpeg_quality=95))) == {Cure.LOWER_QUALITY}
     assert fixed(ProcessOptions()) == set()
+
+
+def test_a_shadow_is_asked_for_where_the_pack_allows_one() -> None:
+    options = ProcessOptions(shadow=SHADOW_SOFT)
+    assert canvas_target(options, SHADY_PACK, first_treatment(options, SHADY_PACK)).shadow == SHADOW_SOFT
+    assert refusals(options, SHADY_PACK) == []
+
+
+def test_elsewhere_none_is_drawn_and_that_is_said() -> None:
+    options = ProcessOptions(shadow=SHADOW_SOFT)
+    assert canvas_target(options, PACK, first_treatment(options, PACK)).shadow == SHADOW_NONE
+    (finding,) = refusals(options, PACK)
+    assert (finding.code, finding.resolution) == ("SHADOW_NOT_ALLOWED", RESOLUTION_AUTO_CORRECTED)
+    assert "amazon-us" in finding.message
+
+
+def test_who_asks_for_no_shadow_is_refused_nothing() -> None:
+    for options in (ProcessOptions(), ProcessOptions(shadow=SHADOW_NONE)):
+        assert refusals(options, PACK) == []
+        assert canvas_target(options, SHADY_PACK, first_treatment(options, SHADY_PACK)).shadow != SHADOW_SOFT
+
+
+def test_pieces_are_arranged_when_asked() -> None:
+    for arrangement in (ARRANGEMENT_ARRANGE, ARRANGEMENT_UNSPECIFIED):
+        options = ProcessOptions(arrangement=arrangement)
+        assert canvas_target(options, PACK, first_treatment(options, PACK)).arrangement == arrangement

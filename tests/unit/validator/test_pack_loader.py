@@ -78,6 +78,7 @@ def test_a_pack_is_read_whole(rules: Path) -> None:
     pack = load(rules, PACK)
     assert (pack.id, pack.version, pack.jurisdiction) == ("shop", "1.2.3", "DE")
     assert pack.target.fill_ratio == 0.87
+    assert not pack.target.allows_shadow
     assert pack.verdict.publish_at == 0.8
     (rule,) = pack.rules
     assert (rule.severity, rule.cure) == (Severity.ERROR, Cure.RESCALE)
@@ -238,3 +239,9 @@ def test_whatever_stands_in_a_pack_it_loads_or_is_a_pack_error(
         assert load(rules, document).rules
     except PackError as error:
         assert error.reason
+
+
+def test_a_pack_may_allow_a_shadow(rules: Path) -> None:
+    assert load(rules, changed(lambda pack: pack["target"].update(allows_shadow=True))).target.allows_shadow
+    with pytest.raises(PackError, match="allows_shadow"):
+        load(rules, changed(lambda pack: pack["target"].update(allows_shadow="soft")))
