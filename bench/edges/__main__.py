@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.edges.cases import Cases, photo_cases, read, scene_cases
@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument("--photos", default="../shared/bench/edges", help='folder; "" for none')
     parser.add_argument("--scenes", default="out/edges", help='folder; "" for none')
-    parser.add_argument("--only", nargs="+", help="names of cases, or how they begin")
+    parser.add_argument("--only", nargs="+", help="names of photos and scenes, or how they begin")
     parser.add_argument("--sheets", type=Path, help="folder for the scenes' contact sheets")
     parser.add_argument(
         "--peer-python",
@@ -52,12 +52,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each, for --cost")
     arguments = parser.parse_args()
 
+    def wanted(name: str) -> bool:
+        return not arguments.only or name.startswith(tuple(arguments.only))
+
     if arguments.cost:
-        print_cost(arguments.runs)
+        print_cost(arguments.runs, wanted)
         return
     with tempfile.TemporaryDirectory(prefix="edges-") as folder:
         try:
-            for number, given in enumerate(_inputs(arguments, Path(folder))):
+            for number, given in enumerate(_inputs(arguments, wanted, Path(folder))):
                 if number == 0:
                     print(_ABOUT)  # not before the peers are known to be there: bench keeps what is printed
                 _measure(given, arguments, Path(folder))
@@ -67,10 +70,7 @@ def main() -> None:
             raise SystemExit(f"{error}\n{error.stderr}") from error
 
 
-def _inputs(arguments: argparse.Namespace, work: Path) -> Iterable[Cases]:
-    def wanted(name: str) -> bool:
-        return not arguments.only or name.startswith(tuple(arguments.only))
-
+def _inputs(arguments: argparse.Namespace, wanted: Callable[[str], bool], work: Path) -> Iterable[Cases]:
     if arguments.photos and _is_there(Path(arguments.photos) / "images"):
         yield photo_cases(Path(arguments.photos), work, wanted, peer_python=arguments.peer_python)
     if arguments.scenes and _is_there(Path(arguments.scenes) / "scenes.csv"):

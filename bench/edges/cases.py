@@ -95,7 +95,19 @@ def exact_trimap(matte: Image) -> Image:
     square = np.ones((3, 3), np.uint8)
     step = cv2.dilate((matte == 255).view(np.uint8), square) & cv2.dilate((matte == 0).view(np.uint8), square)
     unknown = ((matte > 0) & (matte < 255)).view(np.uint8) | step
-    radius = max(1, round(_TRIMAP_RADIUS * max(matte.shape)))
+    radius = _trimap_radius_px(matte)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     trimap: Image = np.where(cv2.dilate(unknown, disc) > 0, np.uint8(128), matte)
     return trimap
+
+
+def outline_trimap(trimap: Image) -> Image:
+    """The trimap (H, W) of a see-through product's outline: only what an `exact_trimap` opens along a hard edge."""
+    inwards = cv2.distanceTransform((trimap > 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    outline: Image = np.where(inwards > 2 * _trimap_radius_px(trimap) + 1, np.uint8(255), trimap)
+    return outline
+
+
+def _trimap_radius_px(picture: Image) -> int:
+    height, width = picture.shape
+    return max(1, round(_TRIMAP_RADIUS * max(height, width)))

@@ -4,6 +4,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -29,18 +30,19 @@ _HEADER = "| photo | size | refine and colour | layout and canvas | encode | tog
 )
 
 
-def print_cost(runs: int) -> None:
-    """Print the tables: every example at two sizes, and in a frame of twice the side around the same pixels."""
+def print_cost(runs: int, wanted: Callable[[str], bool]) -> None:
+    """Print the tables: every wanted example at two sizes, and in a frame of twice the side around the same pixels."""
+    photos = sorted(path.name for path in EXAMPLES.glob("*.jpg") if wanted(path.stem))
     print("Warm medians in ms of wall time, the processor time of all steps (all threads; other work on the machine")
     print("inflates the former more), and the highest resident memory of a fresh process that does nothing else.")
     print("The matte is the exact one, averaged down to 320 px and enlarged.\n")
     print(_HEADER)
     for side in _SIDES_PX:
-        for photo in _photos():
+        for photo in photos:
             print(_row(photo, f"{side}²", *_measured(*_squared(photo, side), runs)), flush=True)
     print("\nThe same product in a frame of twice the side, of which all that is added is background.\n")
     print(_HEADER.replace("peak MB |", "peak MB | adds |") + "---|")
-    for photo in _photos():
+    for photo in photos:
         image, matte = _squared(photo, _FRAME_PX)
         alone = _measured(image, matte, runs)
         room = (_FRAME_PX // 2,) * 4
@@ -51,10 +53,6 @@ def print_cost(runs: int) -> None:
         )
         print(_row(photo, f"{_FRAME_PX}²", *alone) + " |")
         print(_row(photo, f"in {2 * _FRAME_PX}²", *wider) + f" {sum(wider[0]) / sum(alone[0]) - 1:+.0%} |", flush=True)
-
-
-def _photos() -> list[str]:
-    return sorted(path.name for path in EXAMPLES.glob("*.jpg"))
 
 
 def _row(photo: str, size: str, steps: list[float], processor: float, memory: float) -> str:

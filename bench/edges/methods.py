@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from bench.edges.cases import Case, read
+from bench.edges.cases import Case, outline_trimap, read
 from bench.edges.scores import Image, Matte, beyond_touched_blocks, on_white_in_linear_light, on_white_in_srgb
 from bench.memory import peak_mb
 from bench.peers import PEERS, PYMATTING, Peer, run_peer
@@ -21,8 +21,10 @@ from packshot.cli.local import LocalStack
 from packshot.client import PackshotClient, PackshotError
 from services.compositor.foreground import estimate_foreground
 from services.compositor.refine import refine_trimap
+from services.compositor.transparent import see_through
 
 FROM_PHOTO, FROM_TRIMAP = "Packshot, from the photo", "Packshot, from the trimap"
+_TRANSPARENT = {"glass", "tinted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +117,18 @@ def _from_trimaps(cases: Sequence[Case], out: Path) -> Run:
     for case in (cases[0], *cases):
         image, trimap = read(case.photo, "RGB"), read(case.trimap, "L")
         started = time.perf_counter()
-        matte, foreground = _matting(image, trimap)
+        matte, foreground = _matting(image, trimap, transparent=case.group in _TRANSPARENT)
         seconds[case.name] = time.perf_counter() - started
         cutout = np.dstack([foreground, np.rint(matte * 255).astype(np.uint8)])
         PillowImage.fromarray(cutout).save(out / f"{case.name}.png", compress_level=1)
     return Run(FROM_TRIMAP, True, on_white_in_linear_light, out, seconds, {}, peak_mb())
 
 
-def _matting(image: Image, trimap: Image) -> tuple[Matte, Image]:
-    """Matte and straight foreground colour, given the trimap."""
-    matte = refine_trimap(image, trimap)
-    return matte, estimate_foreground(image, matte)
+def _matting(image: Image, trimap: Image, *, transparent: bool) -> tuple[Matte, Image]:
+    """Matte and straight foreground colour, given the trimap and the trait that goes with it from the segmenter."""
+    matte = refine_trimap(image, outline_trimap(trimap) if transparent else trimap)
+    foreground = estimate_foreground(image, matte)
+    if not transparent:
+        return matte, foreground
+    seen = see_through(image, matte, foreground)
+    return seen.alpha, seen.foreground

@@ -33,8 +33,8 @@ PEERS = {
         "rembg, u2netp + alpha matting", "rembg_cutouts.py", ("--model", "u2netp", "--alpha-matting")
     ),
 }
-# It needs --trimaps FOLDER, or --mattes FOLDER and then estimates colours only.
-PYMATTING = Peer("pymatting, closed form + multi-level foreground", "pymatting_cutouts.py")
+# With its multi-level foreground. It needs --trimaps FOLDER, or --mattes FOLDER and then estimates colours only.
+PYMATTING = Peer("pymatting, closed form", "pymatting_cutouts.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.edges.cases import exact_trimap, scene_cases
+from bench.edges.cases import exact_trimap, outline_trimap, scene_cases
 
 
 def test_a_hard_edge_is_unknown_5_px_to_both_sides() -> None:
@@ -41,3 +41,11 @@ def test_scenes_are_those_of_their_list(tmp_path: Path) -> None:
     assert (case.name, case.group) == ("fur-1", "hairy")
     assert case.photo == tmp_path / "fur-1.jpg"
     assert case.trimap.is_file()
+
+
+def test_of_a_see_through_product_only_the_outline_is_open() -> None:
+    matte = np.zeros((1024, 1024), np.uint8)
+    matte[200:800, 200:800] = 90
+    outline = outline_trimap(exact_trimap(matte))
+    assert np.flatnonzero(outline[500, :500] == 128).tolist() == list(range(195, 206))
+    assert (outline[206:794, 206:794] == 255).all()
