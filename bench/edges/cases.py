@@ -109,5 +109,5 @@ def outline_trimap(trimap: Image) -> Image:
 
 
 def _trimap_radius_px(picture: Image) -> int:
-    height, width = picture.shape
-    return max(1, round(_TRIMAP_RADIUS * max(height, width)))
+    radius_px: int = max(1, round(_TRIMAP_RADIUS * max(picture.shape)))
+    return radius_px
