@@ -74,6 +74,24 @@ def srgb_to_lab(image: NDArray[Any]) -> NDArray[np.float32]:
     return lab
 
 
+def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Convert CIELAB colours (D65) to sRGB.
+
+    Args:
+        lab: (..., 3) float32.
+
+    Returns:
+        uint8 (..., 3): RGB, the nearest value in [0, 255] where the colour lies outside of sRGB.
+    """
+    f = np.empty_like(lab)
+    f[..., 1] = (lab[..., 0] + 16) / 116
+    f[..., 0] = f[..., 1] + lab[..., 1] / 500
+    f[..., 2] = f[..., 1] - lab[..., 2] / 200
+    xyz = np.where(f**3 > _CIE_EPSILON, f**3, (116 * f - 16) / np.float32(_CIE_KAPPA)).astype(np.float32)
+    rgb = np.linalg.inv(_RGB_TO_XYZ_OVER_WHITE).astype(np.float32)
+    return linear_to_srgb(np.clip(cv2.transform(xyz.reshape(-1, 1, 3), rgb).reshape(lab.shape), 0, 1))
+
+
 def ciede2000(lab1: NDArray[Any], lab2: NDArray[Any]) -> NDArray[np.float32]:
     """Colour difference CIEDE2000 with unit weights (Sharma 2005, equations 2 to 22).
 

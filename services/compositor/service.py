@@ -33,7 +33,7 @@ from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
 from services.compositor.canvas import Packshot
-from services.compositor.compose import Product, arrange_pieces, place, prepare_product
+from services.compositor.compose import Product, arrange_pieces, place, place_outline, prepare_product
 from services.compositor.cutout import make_cutout
 from services.compositor.debug import explain_packshot, explain_product
 from services.compositor.errors import EmptyMatteError
@@ -149,6 +149,7 @@ class _Placed:
     product: Product
     layout: Layout
     packshot: Packshot
+    outline: Matte
     findings: tuple[Finding, ...]
 
 
@@ -158,7 +159,7 @@ def _place(product: Product, target: CanvasTarget) -> _Placed:
     if target.arrangement == ARRANGEMENT_ARRANGE:
         product, findings = arrange_pieces(product, canvas)
     layout, packshot = place(product, canvas, shadow=target.shadow == SHADOW_SOFT)
-    return _Placed(product, layout, packshot, findings)
+    return _Placed(product, layout, packshot, place_outline(product, layout, canvas, packshot), findings)
 
 
 def _canvas(target: CanvasTarget) -> CanvasSpec:
@@ -186,7 +187,7 @@ def _composition(target: CanvasTarget, placed: _Placed) -> Composition:
     return Composition(
         target_id=target.target_id,
         images=images,
-        matte_png=encode_matte(packshot.alpha),
+        matte_png=encode_matte(placed.outline),
         placement=_placement(target, placed.layout),
         findings=[_finding(finding) for finding in placed.findings],
     )
@@ -196,7 +197,7 @@ def _explained(image: Image, product: Product, target: CanvasTarget, placed: _Pl
     """The pictures of one canvas; names begin with the target's."""
     if placed.product.is_arranged:
         image = arrange_pieces(replace(product, foreground=image), _canvas(target))[0].foreground
-    pictures = explain_packshot(image, placed.product, placed.layout, placed.packshot)
+    pictures = explain_packshot(image, placed.product, placed.layout, placed.packshot, placed.outline)
     return _debug_images(pictures, prefix=f"{target.target_id}/")
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.common.color import ciede2000, linear_to_srgb, srgb_to_lab, srgb_to_linear
+from services.common.color import ciede2000, lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
 
 # Sharma, Wu, Dalal 2005, table 1: L1 a1 b1 L2 a2 b2 dE00.
 SHARMA_TABLE = """
@@ -92,3 +92,12 @@ def test_every_byte_survives_the_way_to_linear_light_and_back() -> None:
 
 def test_linear_light_out_of_range_is_clipped() -> None:
     np.testing.assert_array_equal(linear_to_srgb(np.array([-0.5, 1.5], np.float32)), [0, 255])
+
+
+def test_lab_and_back_is_the_same_colour() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (500, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(lab_to_srgb(srgb_to_lab(colours)), colours)
+
+
+def test_a_lab_colour_outside_of_srgb_becomes_the_nearest_in_each_channel() -> None:
+    assert lab_to_srgb(np.array([120.0, 0.0, 0.0], np.float32)).tolist() == [255, 255, 255]
