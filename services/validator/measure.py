@@ -16,7 +16,12 @@ from services.validator.measurements.color_mode import color_mode
 from services.validator.measurements.dimensions import aspect_ratio, longest_side_px
 from services.validator.measurements.fill import bbox_area_share, bounding_box, fill_ratio, matte_area_share
 from services.validator.measurements.frame_contact import touches_frame
+from services.validator.measurements.fringe_width import fringe_width
 from services.validator.measurements.halo import halo
+from services.validator.measurements.inner_blur import inner_blur
+from services.validator.measurements.jaggedness import jaggedness
+from services.validator.measurements.leftover_translucency import leftover_translucency
+from services.validator.measurements.outline import outline_of
 from services.validator.measurements.pieces import piece_count
 from services.validator.measurements.purity import TOLERANT_WHITE, WHITE, clear_background, white_share
 from services.validator.measurements.regions import SOLID_ALPHA, Regions, frame_ring, regions_of_image, regions_of_matte
@@ -28,6 +33,7 @@ _NO_LIGHT_BACKGROUND = "no light background reaches the frame, and no matte says
 _MOSTLY = 0.5
 _NO_CLEAR_BACKGROUND = "all of the background is next to the product"
 _NO_PRODUCT = "there is no product in the image"
+_EDGE_MEASURES = ("halo", "fringe_width", "jaggedness", "leftover_translucency")
 
 
 class MeasureError(ValueError):
@@ -111,19 +117,20 @@ def _measure_pixels(
     else:
         reasons["matte_area_share"] = "needs the product's matte"
     if regions is None:
-        for name in ("fill_ratio", "bbox_area_share", "touches_frame", "piece_count", "halo"):
+        for name in ("fill_ratio", "bbox_area_share", "touches_frame", "piece_count", *_EDGE_MEASURES):
             reasons[name] = _NO_LIGHT_BACKGROUND
         product = np.full((height, width), 255, np.uint8)
         _put(values, reasons, "sharpness", sharpness(image, product), "there are too few edges")
         return
 
-    box = bounding_box(regions.product if matte is None else cv2.compare(matte, SOLID_ALPHA, cv2.CMP_GE))
+    box = bounding_box(regions.product if matte is None else cv2.inRange(matte, SOLID_ALPHA, np.inf))
     values["fill_ratio"] = fill_ratio(box, height, width)
     values["bbox_area_share"] = bbox_area_share(box, height, width)
     values["touches_frame"] = float(touches_frame(regions.product))
     values["piece_count"] = float(piece_count(regions.product))
     if not regions.product.any():
-        reasons["sharpness"] = reasons["halo"] = _NO_PRODUCT
+        for name in ("sharpness", *_EDGE_MEASURES):
+            reasons[name] = _NO_PRODUCT
         return
     _put(
         values,
@@ -133,8 +140,20 @@ def _measure_pixels(
         "there are too few edges inside the product: its surface is plain",
     )
     if not _stands_on_white(values):
-        reasons["halo"] = "the product does not stand on white"
+        for name in _EDGE_MEASURES:
+            reasons[name] = "the product does not stand on white"
         return
+    _measure_edge(image, regions, matte, values, reasons)
+
+
+def _measure_edge(
+    image: NDArray[np.uint8],
+    regions: Regions,
+    matte: NDArray[np.float32] | None,
+    values: dict[str, float | str | None],
+    reasons: dict[str, str],
+) -> None:
+    """What is left of the cut where product and white meet."""
     _put(
         values,
         reasons,
@@ -142,6 +161,13 @@ def _measure_pixels(
         halo(image, regions.surface, matte),
         "the product is too small or too thin to have an inside to compare its rim with",
     )
+    covered = regions.product if matte is None else cv2.inRange(matte, SOLID_ALPHA, np.inf)
+    outline = outline_of(image, covered)
+    too_short = "too little of the outline is plain: the product is small, hairy, openwork or nearly white at its edge"
+    blur_px = inner_blur(image, regions.surface)
+    _put(values, reasons, "fringe_width", fringe_width(outline, blur_px, max(image.shape[:2])), too_short)
+    _put(values, reasons, "jaggedness", jaggedness(outline), too_short)
+    _put(values, reasons, "leftover_translucency", leftover_translucency(image, regions.product, matte), _NO_PRODUCT)
 
 
 def _measure_purity(

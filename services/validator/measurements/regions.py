@@ -54,7 +54,7 @@ def regions_of_matte(matte: NDArray[np.float32]) -> Regions:
     Args:
         matte: float32 (H, W) in [0, 1].
     """
-    product = cv2.compare(matte, PRODUCT_ALPHA, cv2.CMP_GE)
+    product = cv2.inRange(matte, PRODUCT_ALPHA, np.inf)
     return Regions(product, cv2.bitwise_not(product), product)
 
 
@@ -84,7 +84,7 @@ def regions_of_image(image: NDArray[np.uint8], border: Border) -> Regions | None
     outside[:top], outside[height - bottom :], outside[:, :left], outside[:, width - right :] = 255, 255, 255, 255
     cv2.bitwise_or(open_to_frame, outside, dst=open_to_frame)
 
-    reached = _connected_to_frame(open_to_frame)
+    reached = connected_to_frame(open_to_frame)
     background_px = cv2.countNonZero(reached) - cv2.countNonZero(outside)
     if background_px < _LEAST_BACKGROUND * height * width:
         return None
@@ -120,7 +120,7 @@ def _smooth_shading(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     square = np.ones((5, 5), np.uint8)
     shading = cv2.dilate(cv2.erode(shading, square), square)
     white = cv2.compare(darkest, NEAR_WHITE, cv2.CMP_GE)
-    shading = _open_shades(cv2.bitwise_and(shading, cv2.bitwise_not(white)), _connected_to_frame(white))
+    shading = _open_shades(cv2.bitwise_and(shading, cv2.bitwise_not(white)), connected_to_frame(white))
     enlarged: NDArray[np.uint8] = cv2.resize(shading, (width, height), interpolation=cv2.INTER_NEAREST)
     return enlarged
 
@@ -145,11 +145,11 @@ def _open_shades(shading: NDArray[np.uint8], white: NDArray[np.uint8]) -> NDArra
     return kept
 
 
-def _connected_to_frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def connected_to_frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The 4-connected parts of a mask that reach its edge: uint8 (H, W), 255 inside."""
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
     cv2.floodFill(padded, None, (0, 0), 128, flags=4)
-    reached: NDArray[np.uint8] = cv2.compare(padded[1:-1, 1:-1], 128, cv2.CMP_EQ)
+    reached: NDArray[np.uint8] = cv2.inRange(padded[1:-1, 1:-1], 128, 128)
     return reached
 
 

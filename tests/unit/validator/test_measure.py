@@ -50,6 +50,9 @@ def test_a_good_packshot_measures_what_it_is(with_matte: bool) -> None:
     assert number(found, "background_purity_tolerant") > 0.99
     assert number(found, "sharpness") > 0.6
     assert number(found, "halo") < 3
+    assert number(found, "fringe_width") < 2.5
+    assert number(found, "jaggedness") < 0.2
+    assert number(found, "leftover_translucency") == 0
     assert number(found, "piece_count") == 1
     assert number(found, "touches_frame") == 0
     assert number(found, "border_share") == 0
@@ -133,17 +136,38 @@ def test_wisps_do_not_count_for_the_fill() -> None:
     assert number(found, "fill_ratio") == pytest.approx(0.6)
 
 
-def test_a_product_that_does_not_stand_on_white_has_no_halo() -> None:
+EDGE_MEASURES = ("halo", "fringe_width", "jaggedness", "leftover_translucency")
+
+
+def test_a_product_that_does_not_stand_on_white_has_no_cut_edge() -> None:
     scene = packshot()
     image = composites.mix(scene.foreground, composites.solid(SIDE, SIDE, (120, 90, 60)), scene.matte)
-    assert measure(encode_png(image), matte=scene.matte)["halo"].why_not == "the product does not stand on white"
+    found = measure(encode_png(image), matte=scene.matte)
+    for name in EDGE_MEASURES:
+        assert found[name].why_not == "the product does not stand on white"
+
+
+def test_an_outline_that_is_all_hair_or_too_short_says_so() -> None:
+    matte = composites.draw_matte(SIDE, SIDE, composites.hairs(40, 240, 1500, 1.5, (320, 320)))
+    image = composites.mix(composites.solid(SIDE, SIDE, (60, 40, 30)), composites.solid(SIDE, SIDE, (255,) * 3), matte)
+    found = measure(encode_png(image), matte=matte)
+    for name in ("fringe_width", "jaggedness"):
+        assert "too little of the outline is plain" in found[name].why_not
+
+
+@pytest.mark.parametrize("covered", [0.0, 1.0])
+def test_the_smallest_image_there_can_be_is_measured(covered: float) -> None:
+    found = measure(encode_png(composites.solid(2, 2, (255, 255, 255))), matte=np.full((2, 2), covered, np.float32))
+    assert number(found, "fill_ratio") == covered
+    for name in ("halo", "fringe_width", "jaggedness"):
+        assert found[name].value is None
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (90, 140, 60), (128, 128, 128)])
 def test_without_a_light_background_purity_is_zero_and_the_rest_unknown(color: tuple[int, int, int]) -> None:
     found = measure(encode_png(composites.solid(80, 60, color)))
     assert number(found, "background_purity") == 0
-    for name in ("fill_ratio", "touches_frame", "piece_count", "halo"):
+    for name in ("fill_ratio", "touches_frame", "piece_count", *EDGE_MEASURES):
         assert "no light background" in found[name].why_not
 
 
@@ -153,7 +177,8 @@ def test_an_all_white_image_has_no_product(matte: composites.Matte | None) -> No
     assert number(found, "fill_ratio") == 0
     assert number(found, "piece_count") == 0
     assert number(found, "background_purity") == 1
-    assert found["sharpness"].why_not == found["halo"].why_not == "there is no product in the image"
+    for name in ("sharpness", *EDGE_MEASURES):
+        assert found[name].why_not == "there is no product in the image"
 
 
 def test_a_product_that_covers_the_canvas_leaves_no_background() -> None:
