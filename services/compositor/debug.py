@@ -71,7 +71,9 @@ def explain_product(matte: Float, uncertainty: Float | None, product: Product) -
     }
 
 
-def explain_packshot(image: Picture, product: Product, layout: Layout, packshot: Packshot) -> dict[str, Picture]:
+def explain_packshot(
+    image: Picture, product: Product, layout: Layout, packshot: Packshot, outline: Float
+) -> dict[str, Picture]:
     """What the edge looks like on one canvas.
 
     Args:
@@ -79,17 +81,18 @@ def explain_packshot(image: Picture, product: Product, layout: Layout, packshot:
         product: what was placed on that canvas.
         layout: where.
         packshot: what was drawn.
+        outline: (h, w) float32 in [0, 1], how much of a pixel of the canvas lies within the product's outline.
 
     Returns:
         "halo" and "worst-edge", each uint8 (h, w, 3) sRGB.
     """
-    visible = np.where(packshot.alpha >= _VISIBLE_ALPHA, np.uint8(255), np.uint8(0))
-    halo = halo_map(packshot.image, visible, packshot.alpha)
+    visible = np.where(outline >= _VISIBLE_ALPHA, np.uint8(255), np.uint8(0))
+    halo = halo_map(packshot.image, visible, outline)
     if product.is_arranged:  # around the pieces there is nothing of the photo
-        image = np.where(product.matte[..., None] > 0, image, np.array(_BEYOND, np.uint8))
+        image = np.where(product.outline[..., None] > 0, image, np.array(_BEYOND, np.uint8))
     return {
         "halo": draw_halo(packshot.image, halo),
-        "worst-edge": draw_worst_edge(image, packshot.image, packshot.alpha, halo, layout),
+        "worst-edge": draw_worst_edge(image, packshot.image, outline, halo, layout),
     }
 
 
@@ -171,7 +174,7 @@ def draw_halo(packshot: Picture, halo: Float) -> Picture:
     return np.vstack([drawn, _legend(drawn.shape[1])])
 
 
-def draw_worst_edge(image: Picture, packshot: Picture, alpha: Float, halo: Float, layout: Layout) -> Picture:
+def draw_worst_edge(image: Picture, packshot: Picture, outline: Float, halo: Float, layout: Layout) -> Picture:
     """The stretch of edge with the most halo, photo and packshot side by side, at 100 % and larger.
 
     The photo is brought to the packshot's size and place, so both show the same. Without any halo the softest stretch
@@ -180,19 +183,19 @@ def draw_worst_edge(image: Picture, packshot: Picture, alpha: Float, halo: Float
     Args:
         image: (H, W, 3) uint8 sRGB, the photo.
         packshot: (h, w, 3) uint8 sRGB.
-        alpha: (h, w) float32 in [0, 1], the matte on the canvas.
+        outline: (h, w) float32 in [0, 1], how much of a pixel lies within the product's outline.
         halo: (h, w) float32, ΔE00; 0 away from the edge.
         layout: how the photo lies on the canvas.
 
     Returns:
         A sheet, uint8 sRGB, about 1300 x 1150 pixels.
     """
-    side = min(_PANEL_PX, *alpha.shape)
+    side = min(_PANEL_PX, *outline.shape)
     factor = max(1, round(_PANEL_PX / side))
     close_side = max(1, side // _CLOSER)
     close_factor = max(1, factor * side // close_side)
-    centre = _worst(halo, alpha, close_side)
-    window, close = _window(centre, side, alpha.shape), _window(centre, close_side, alpha.shape)
+    centre = _worst(halo, outline, close_side)
+    window, close = _window(centre, side, outline.shape), _window(centre, close_side, outline.shape)
     at_100 = [drawing.enlarge(picture, factor) for picture in _both(image, packshot, layout, window)]
     closer = [drawing.enlarge(picture, close_factor) for picture in _both(image, packshot, layout, close)]
     for picture in at_100:
@@ -207,9 +210,9 @@ def draw_worst_edge(image: Picture, packshot: Picture, alpha: Float, halo: Float
     return _sheet(found, ((factor * 100, at_100), (close_factor * 100, closer)), thumbnail)
 
 
-def _worst(halo: Float, alpha: Float, side_px: int) -> tuple[int, int]:
+def _worst(halo: Float, outline: Float, side_px: int) -> tuple[int, int]:
     """(row, col) around which there is the most halo within a square or so, strong ones counting more."""
-    badness = halo**2 if halo.any() else alpha * (1 - alpha)
+    badness = halo**2 if halo.any() else outline * (1 - outline)
     around = badness.astype(np.float64)
     for _ in range(2):  # twice: what lies in the middle counts most
         around = cv2.blur(around, (max(side_px // 2, 1), max(side_px // 2, 1)), borderType=cv2.BORDER_CONSTANT)

@@ -194,7 +194,7 @@ def test_a_fringe_left_on_the_packshot_is_hot_and_a_clean_edge_is_not() -> None:
     heat = []
     for product in (CLEAN, FRINGED):
         layout, packshot = place(product, AS_IT_IS)
-        drawn = explain_packshot(PHOTO, product, layout, packshot)["halo"]
+        drawn = explain_packshot(PHOTO, product, layout, packshot, packshot.alpha)["halo"]
         factor = drawn.shape[1] // SIDE
         # The disc's lowest stretch, where the colours are the photo's own in one of them.
         lowest = drawn[230 * factor : 246 * factor, 140 * factor : 160 * factor]
@@ -207,6 +207,6 @@ def test_explaining_changes_nothing() -> None:
     layout, packshot = place(CLEAN, AS_IT_IS)
     before = PHOTO.copy(), CLEAN.matte.copy(), CLEAN.foreground.copy(), packshot.image.copy(), packshot.alpha.copy()
     assert list(explain_product(MATTE, None, CLEAN)) == ["matte", "trimap", "foreground"]
-    assert list(explain_packshot(PHOTO, CLEAN, layout, packshot)) == ["halo", "worst-edge"]
+    assert list(explain_packshot(PHOTO, CLEAN, layout, packshot, packshot.alpha)) == ["halo", "worst-edge"]
     for old, new in zip(before, (PHOTO, CLEAN.matte, CLEAN.foreground, packshot.image, packshot.alpha), strict=True):
         np.testing.assert_array_equal(old, new)
