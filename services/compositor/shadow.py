@@ -22,7 +22,8 @@ from services.compositor.layout import SOLID, Box
 Float = NDArray[np.float32]
 
 _CRUMB_SHARE = 0.01  # of the largest piece's area: what is smaller casts no shadow
-_FRAME_SHARE = 0.02  # of the canvas's shorter side, over which a shadow fades before the frame
+_ROOM_SHARE = 0.8  # of the way to the frame is as far as a shadow spreads
+_FRAME_SHARE = 0.01  # of the canvas's shorter side, over which one fades that begins at the frame
 _INVISIBLE = 0.004  # rounds to (255, 255, 255)
 _HANGING = 4.5  # times the height at which a part casts 1/e: it casts nothing
 _BOX_PASSES = 3  # box blurs in a row come close to a Gaussian, but end
@@ -35,7 +36,7 @@ class _Layer:
     darkness: share of the ground's light it takes right under the contact.
     height: how high a part may hang until it casts 1/e of that.
     follows: where the shade of a hanging part lies: 1 at its outline, 0 on the line of the lowest row.
-    reach: how far it spreads down.
+    reach: how far it spreads down, where the canvas has room.
     flatness: how many times further it spreads sideways.
     """
 
@@ -50,9 +51,14 @@ _CONTACT = _Layer(darkness=0.6, height=0.03, follows=1.0, reach=0.03, flatness=1
 _PENUMBRA = _Layer(darkness=0.28, height=0.12, follows=0.35, reach=0.12, flatness=2.5)
 
 
-def with_shadow(packshot: Packshot) -> Packshot:
-    """The packshot with a soft shadow on its ground; product, alpha and foreground are as before."""
-    shade = soft_shadow(packshot.alpha)
+def with_shadow(packshot: Packshot, outline: Float) -> Packshot:
+    """The packshot with a soft shadow on its ground; product, alpha and foreground are as before.
+
+    Args:
+        packshot: on plain white.
+        outline: float32 (H, W) in [0, 1], how much of a pixel lies within the product; its alpha unless transparent.
+    """
+    shade = soft_shadow(packshot.alpha, outline)
     rows, cols = np.flatnonzero(shade.any(axis=1)), np.flatnonzero(shade.any(axis=0))
     if not rows.size:
         return packshot
@@ -64,18 +70,19 @@ def with_shadow(packshot: Packshot) -> Packshot:
     return replace(packshot, image=image)
 
 
-def soft_shadow(alpha: Float) -> Float:
-    """How much of the ground's light a product takes.
+def soft_shadow(alpha: Float, outline: Float) -> Float:
+    """How much of the ground's light a product takes: the less, the more it lets through.
 
     Args:
         alpha: float32 (H, W) in [0, 1], the product on its canvas.
+        outline: the same, how much of a pixel lies within the product.
 
     Returns:
         float32 (H, W) in [0, 1), linear light: exactly 0 at the canvas's frame and wherever nothing stands near.
-        All 0 when nothing is at least half opaque.
+        All 0 when nothing is at least half within the product.
     """
     light = np.ones(alpha.shape, np.float32)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((alpha >= SOLID).astype(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((outline >= SOLID).astype(np.uint8), connectivity=8)
     smallest = _CRUMB_SHARE * stats[1:, cv2.CC_STAT_AREA].max(initial=0)
     for number in range(1, len(stats)):
         left, top, width, height, area = (int(value) for value in stats[number])
@@ -83,9 +90,10 @@ def soft_shadow(alpha: Float) -> Float:
             continue
         box = Box(top, left, top + height, left + width)
         own = labels[top : top + height, left : left + width] == number
+        opacity = float(alpha[top : top + height, left : left + width][own].mean())
         lowest_rows = top + height - np.argmax(own[::-1], axis=0).astype(np.float32)
         for layer in (_CONTACT, _PENUMBRA):
-            _darken(light, lowest_rows, box, layer)
+            _darken(light, lowest_rows, box, replace(layer, darkness=opacity * layer.darkness))
     shade = (1 - light) * _away_from_frame(alpha.shape)
     shade[shade < _INVISIBLE] = 0
     return shade
@@ -102,8 +110,9 @@ def _darken(light: Float, lowest_rows: Float, box: Box, layer: _Layer) -> None:
     hangs = np.minimum(box.bottom - lowest_rows, _HANGING * falloff_px)
     weight = np.where(hangs < _HANGING * falloff_px, np.exp(-hangs / falloff_px), 0)
     ground = box.bottom - layer.follows * hangs
-    down = _box_px(layer.reach * size)
-    across = _box_px(layer.reach * layer.flatness * size)
+    room_rows, room_cols = light.shape[0] - box.bottom, min(box.left, light.shape[1] - box.right)
+    down = _box_px(min(layer.reach * size, _ROOM_SHARE * room_rows))
+    across = _box_px(min(layer.reach * layer.flatness * size, _ROOM_SHARE * room_cols))
     reach_rows, reach_cols = (_BOX_PASSES * (px - 1) // 2 for px in (down, across))
 
     # The caster is a band above the ground line, as thick as the blur reaches: half of it shines through at the line.

@@ -34,7 +34,7 @@ def soft_shade(image: NDArray[np.uint8], clear: NDArray[np.uint8]) -> NDArray[np
     chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), darkest)
     grey = cv2.bitwise_and(cv2.inRange(darkest, _DARKEST, 254), clear)
     if not grey.any():
-        return grey
+        return np.zeros_like(clear)
     grey[(chroma > _MOST_CHROMA) | (_slope(darkest) > _MOST_SLOPE * _SLOPE_SIDE_PX / max(image.shape))] = 0
     # In its last levels a shadow flickers between white and almost white.
     square = np.ones((5, 5), np.uint8)

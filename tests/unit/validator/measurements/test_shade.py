@@ -20,7 +20,8 @@ def scene(*, darkness: float = 110, blur_px: float = 14, tint: int = 0) -> NDArr
     image = np.repeat((255 - shade)[..., None], 3, axis=2)
     image[..., 2] -= tint * (shade > 0)
     image[PRODUCT] = (40, 60, 90)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    drawn: NDArray[np.uint8] = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return drawn
 
 
 def unshaded_purity(image: NDArray[np.uint8], file_format: str = "JPEG") -> float:
