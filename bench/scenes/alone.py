@@ -86,7 +86,9 @@ def seen_through(
     wall = _plane(view, deepest * 1.02, margin_px) | {"bsdf": _BLACK}
     scene = mi.load_dict(_described(parts, view, cache) | {"integrator": path, "sky": _sky(sky), "wall": wall})
     black = np.array(mi.render(scene, spp=spp, seed=seed), np.float32)[..., :3]
-    albedo, normals, _ = _guides(scene, seed)
+    _, normals, _ = _guides(scene, seed)
+    # What is seen through glass has no guide of its own: the picture's medians keep its colours apart.
+    seen = cv2.medianBlur(np.minimum(black, 1), 5)
 
     dark = [part if is_clear(part) else Part(part.mesh, _BLACK) for part in parts]
     shown = []
@@ -99,7 +101,7 @@ def seen_through(
     # Both saw the same light paths, so that their ratio, the backdrop's mean over the paths, has hardly any noise.
     ratio = behind / np.maximum(white, np.float32(1e-3))
     clean = np.clip(denoise(white, np.ones_like(white), normals, levels=3, strength=0.15), 0, 1)
-    return Seen(denoise(black, albedo, normals, levels=3, strength=0.3), clean, np.asarray(clean * ratio, np.float32))
+    return Seen(denoise(black, seen, normals, levels=3, strength=0.3), clean, np.asarray(clean * ratio, np.float32))
 
 
 def continued(color: NDArray[np.floating[Any]], known: NDArray[np.bool_]) -> Linear:

@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     mi.set_variant(arguments.variant)
     mi.set_log_level(mi.LogLevel.Error)
     out: Path = arguments.subset or arguments.out
-    cache = Path("out/edges-cache")
+    cache = arguments.out / ".cache"
     for folder in (out, cache):
         folder.mkdir(parents=True, exist_ok=True)
     chosen = [
@@ -97,6 +97,7 @@ def main(argv: list[str] | None = None) -> int:
         and (not arguments.scene or scene.name in arguments.scene)
         and (not arguments.group or scene.group in arguments.group)
     ]
+    chosen.sort(key=lambda scene: scene.seed % 1000)  # first of each group first: half a run serves, too
     start, made = time.monotonic(), 0
     for index, scene in enumerate(chosen, start=1):
         if _is_there(out, scene.name, arguments.side):

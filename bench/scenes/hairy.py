@@ -165,15 +165,18 @@ def wig(rng: Generator) -> Things:
     neck = turned([(0, 4), (3.6, 4), (1.9, 7), (1.7, 12.5), (0, 12.5)], 1.0)
     skin = plastic(srgb(238, 236, 232), 0.3)
     root, normal = roots(ball((3.65, 4.35, 4.85)), 16000, rng)
-    crown = (root[:, 2] > 0.5) & (root[:, 1] > -3.1 + 0.9 * np.abs(root[:, 0]) / 3) | (root[:, 1] > 1.5)
-    root, normal = root[crown] + (0, 0, 16), normal[crown]
+    crown = (root[:, 2] > 2.2) | ((root[:, 1] > 0.3) & (root[:, 2] > -1.5))
+    root, normal = root[crown], normal[crown]
+    away = root * (1, 1, 0) + rng.normal(0, 0.15, root.shape) * (1, 1, 0)
+    normal = 0.5 * normal + away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 0.2)
+    root = root + (0, 0, 16)
     wave = float(rng.uniform(0.01, 0.06))
-    long = float(rng.uniform(8, 11))
+    long = float(rng.uniform(8, 10))
     hairs: Things = []
     for part, shade in enumerate((0.8, 1.0, 1.15)):
         some = slice(part, None, 3)
         cloth = _cloth(np.clip(colour * shade, 0, 0.95))
-        way = normal[some] * (0.75, 0.75, 0.4)
+        way = normal[some]
         hairs.append(
             _hanging(grow(root[some], way, long, 0.035, cloth, rng, stray=0.1, curl=wave, droop=0.0, taper=0.6))
         )
@@ -188,10 +191,14 @@ def _hanging(strands: Strands) -> Strands:
     reach = np.linalg.norm(way, axis=2, keepdims=True)
     long = reach[:, -1:] + 1e-9
     t = reach / long
-    out = way * (1, 1, 0)
-    out_now = out * 0.32 * (1 - np.exp(-3.5 * t)) / np.maximum(t, 1e-3)
-    z = root[..., 2:] + way[..., 2:] * np.exp(-4 * t) * 0.6 - long * 0.95 * t**1.35
-    bent = np.concatenate([root[..., :2] + out_now[..., :2], z], axis=2)
+    out = way * (1, 1, 0) * 0.32 * (1 - np.exp(-3.5 * t)) / np.maximum(t, 1e-3)
+    drop = np.minimum(long * 0.95, root[..., 2:] - 4.8)
+    z = root[..., 2:] + way[..., 2:] * np.exp(-4 * t) * 0.4 - drop * t**1.35
+    bent = np.concatenate([root[..., :2] + out[..., :2], z], axis=2)
+    # Over the head, not through it.
+    inside = (bent - (0, 0, 16)) / (3.75, 4.45, 4.95)
+    depth = np.linalg.norm(inside, axis=2, keepdims=True)
+    bent = (0, 0, 16) + (bent - (0, 0, 16)) / np.clip(depth, 1e-3, 1)
     return Strands(bent, strands.widths, strands.normals, strands.material)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -167,10 +168,10 @@ def _composed(
 
 
 def _thinned(mesh: Mesh) -> Mesh:
-    """Keep a tenth of a mesh of many small triangles: enough for its shadow."""
+    """Keep one in forty triangles of a mesh of many small triangles: enough for its shadow."""
     if len(mesh.faces) < 60_000:
         return mesh
-    return Mesh(mesh.vertices, mesh.normals, mesh.uv, mesh.faces[::10])
+    return Mesh(mesh.vertices, mesh.normals, mesh.uv, mesh.faces[::40])
 
 
 def _sprites(cache: Path) -> list[backdrops.Sprite]:
@@ -183,7 +184,7 @@ def _sprites(cache: Path) -> list[backdrops.Sprite]:
             _, parts = kinds.draw(rng)
             view = framed([part.mesh for part in parts], float(rng.normal(0, 40)), 12.0, 0.0, 8.0, 300)
             light = light_of(parts, view, surroundings(rng, view.axes[2]), 10, seed, cache)
-            partial = store.with_suffix(".partial.npz")
+            partial = store.with_suffix(f".{os.getpid()}.npz")
             np.savez_compressed(partial, light=light, matte=coverage([part.mesh for part in parts], view))
             partial.replace(store)
         with np.load(store) as saved:
