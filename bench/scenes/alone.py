@@ -74,13 +74,14 @@ def seen_through(
 ) -> Seen:
     """Return a clear product before a plane that shows ``backdrop``, its frame with ``margin_px`` more on each side.
 
-    What comes through gets twice the ``spp`` samples. The plane stands right behind the product and faces the camera,
-    so that it fills the frame as the picture does, and glass bends it. What comes through is rendered apart, everything
-    opaque black and the sky off: the difference between two planes then has no noise of the product's own light.
+    ``spp`` is for the product's own light; what comes through, which is smooth, gets half. The plane stands right behind
+    the product and faces the camera, so that it fills the frame as the picture does, and glass bends it. What comes
+    through is rendered apart, everything opaque black and the sky off: the difference between two planes then has no
+    noise of the product's own light.
     """
     height, width = view.height_px, view.width_px
     deepest = max(float(((part.mesh.vertices - view.position) @ view.axes[2]).max()) for part in parts)
-    path = {"type": "path", "max_depth": 16, "rr_depth": 16}
+    path = {"type": "path", "max_depth": 12, "rr_depth": 12}
     frame = (height + 2 * margin_px, width + 2 * margin_px)
 
     wall = _plane(view, deepest * 1.02, margin_px) | {"bsdf": _BLACK}
@@ -96,7 +97,7 @@ def seen_through(
         glow = {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(picture[::-1])), "raw": True}
         wall = _plane(view, deepest * 1.02, margin_px) | {"emitter": {"type": "area", "radiance": glow}}
         scene = mi.load_dict(_described(dark, view, cache) | {"integrator": path, "wall": wall})
-        shown.append(np.array(mi.render(scene, spp=2 * spp, seed=seed), np.float32)[..., :3])
+        shown.append(np.array(mi.render(scene, spp=-(-spp // 2), seed=seed), np.float32)[..., :3])
     white, behind = shown
     # Both saw the same light paths, so that their ratio, the backdrop's mean over the paths, has hardly any noise.
     ratio = behind / np.maximum(white, np.float32(1e-3))

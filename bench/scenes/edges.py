@@ -35,7 +35,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--spp",
         type=int,
         default=10,
-        help="samples a pixel; twice as many for hair, glass and pieces (default: %(default)s)",
+        help="samples a pixel; two to three times as many for hair, glass and pieces (default: %(default)s)",
     )
     parser.add_argument("--variant", default="scalar_rgb", choices=_VARIANTS, help="of Mitsuba (default: %(default)s)")
     arguments = parser.parse_args(argv)

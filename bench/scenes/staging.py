@@ -86,7 +86,7 @@ def shoot(scene: EdgeScene, side_px: int, spp: int, cache: Path) -> Shot:
         plane = wide[
             corner_y : corner_y + crop.height_px + 2 * margin, corner_x : corner_x + crop.width_px + 2 * margin
         ]
-        seen = seen_through(parts, crop, sky, plane, margin, spp, scene.seed, cache)
+        seen = seen_through(parts, crop, sky, plane, margin, 3 * spp, scene.seed, cache)
         # Outside the silhouette there is nothing: what noise and filter leave there goes.
         mask = np.minimum(cv2.dilate(matte, np.ones((3, 3), np.uint8)) * 64, 1)[..., None]
         black = _shoulder(seen.black) * mask
