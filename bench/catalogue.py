@@ -28,6 +28,9 @@ SHOWN = (
     "piece_count",
     "sharpness",
     "halo",
+    "fringe_width",
+    "jaggedness",
+    "leftover_translucency",
 )
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif")
 

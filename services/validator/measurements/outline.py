@@ -130,7 +130,8 @@ def _normals(product: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray
         return values
 
     slope = np.stack([at(step, 0) - at(-step, 0), at(0, step) - at(0, -step)], axis=2)
-    normal: NDArray[np.float32] = slope / np.maximum(np.linalg.norm(slope, axis=2, keepdims=True), 1e-3)
+    length = np.sqrt(np.square(slope).sum(axis=2, keepdims=True))
+    normal: NDArray[np.float32] = slope / np.maximum(length, 1e-3)
     return normal
 
 
