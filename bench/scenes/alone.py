@@ -74,7 +74,7 @@ def seen_through(
 ) -> Seen:
     """Return a clear product before a plane that shows ``backdrop``, its frame with ``margin_px`` more on each side.
 
-    ``spp`` is for the product's own light; what comes through, which is smooth, gets half. The plane stands right behind
+    ``spp`` is for the product's own light; what comes through, which is smooth, gets half. The plane stands just behind
     the product and faces the camera, so that it fills the frame as the picture does, and glass bends it. What comes
     through is rendered apart, everything opaque black and the sky off: the difference between two planes then has no
     noise of the product's own light.
