@@ -197,7 +197,8 @@ def pack_table(pack: RulePack, as_of: datetime.date) -> RenderableType:
         (pack.title or pack.id, "bold"),
         (f"  {pack.id}, pack {pack.version}, rules of {as_of.isoformat()}\n", "dim"),
         f"Packshots: {target.width_px} × {target.height_px} px, JPEG quality {target.jpeg_quality},"
-        f" the product fills {target.fill_ratio:.0%}",
+        f" the product fills {target.fill_ratio:.0%},"
+        f" {'a soft shadow on request' if target.allows_shadow else 'no shadow'}",
     )
     if pack.categories:
         heading.append(f"\nCategories: {', '.join(pack.categories)}")

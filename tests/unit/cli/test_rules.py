@@ -49,6 +49,12 @@ def test_show_has_the_value_in_force_and_what_is_announced(run: Run) -> None:
     assert "help page 6324350" in text
 
 
+def test_show_says_whether_a_shadow_may_be_drawn(run: Run, gateway: ScriptedGateway) -> None:
+    gateway.packs[1].target.allows_shadow = True
+    assert "no shadow" in run("rules", "show", "amazon-us").stdout
+    assert "a soft shadow on request" in run("rules", "show", "amazon-de").stdout
+
+
 def test_show_on_a_later_day(run: Run) -> None:
     text = run("rules", "show", "amazon-us", "--as-of", "2027-01-31").stdout
     assert "≥ 100 px" not in text
