@@ -149,6 +149,16 @@ def _mirrored(difference: Float, coverage: Float, contact: Float, bottom: int) -
         sampled: Float = cv2.remap(picture, cols[: len(rows)], rows.astype(np.float32), cv2.INTER_LINEAR)
         return sampled
 
+    # The light must fall at the line at once, as it does where a product ends, not little by little.
+    near_above = at(difference, contact[None] - np.float32(1.5))[0]
+    near_below = at(difference, contact[None] + np.float32(0.5))[0]
+    here = (at(coverage, contact[None] - np.float32(1.5))[0] > 0.5) & (np.abs(near_above).sum(axis=1) > 0.05)
+    if not here.any():
+        return None
+    drop = float(np.einsum("nc,nc->", near_above[here], near_below[here]) / np.sum(near_above[here] ** 2))
+    if drop > _DROP:
+        return None
+
     above_rows, below_rows = contact - steps - np.float32(0.5), contact + steps - np.float32(0.5)
     inside_above, inside_below = at(coverage, above_rows) > 0.5, at(coverage, below_rows) > 0.5
     both = inside_above & inside_below
@@ -171,15 +181,6 @@ def _mirrored(difference: Float, coverage: Float, contact: Float, bottom: int) -
     rest = target - terms @ np.array([first, slope], np.float32)
     explained = 1 - float(np.mean(rest**2)) / max(energy, 1e-9)
     if explained < _LIKELY_FIT:
-        return None
-    # The light must fall at the line at once, as it does where a product ends, not little by little.
-    near_above = at(difference, contact[None] - np.float32(1.5))[0]
-    near_below = at(difference, contact[None] + np.float32(0.5))[0]
-    here = (at(coverage, contact[None] - np.float32(1.5))[0] > 0.5) & (np.abs(near_above).sum(axis=1) > 0.05)
-    if not here.any():
-        return None
-    drop = float(np.einsum("nc,nc->", near_above[here], near_below[here]) / np.sum(near_above[here] ** 2))
-    if drop > _DROP:
         return None
     # A paler foot of a product of one colour would fit, too. Proof is detail that is seen again upside down, or that it
     # fades into the table.

@@ -40,22 +40,30 @@ _ROOM_SHARE = 0.15  # of the product's longer side, of backdrop looked at around
 _ROOM_LEAST_PX = 24
 _SMALL_PX = 256  # longer side at which what is smooth is worked out
 _GUARD_PX = 2  # small pixels around the product that may hold some of it
+_ALL = 0.999  # sums of area weights are not exactly 1
 _LEAST_LIGHT = 2e-3  # of a backdrop, linear; darker ones tell nothing
 _BANDS = 6
 _PLAIN = 0.03  # relative deviation of a backdrop from its smooth self, up to which it has no texture
 _TEXTURE_FACTOR = 2.5  # local power beyond this many times the backdrop's is structure of the product
 _USUAL_SHARE = 0.06  # of the longer side: the window in which the usual ratio is found
-_WIDE_SHARE = 0.05  # of the longer side: what is wider may be solid
-_BRIGHTER = 0.18  # than the backdrop, linear: no reflection that wide
-_BLACK = 0.1  # of the backdrop's light: no glass that wide
+_BRIGHTER, _WIDE_BRIGHT = 0.07, 0.11  # than the backdrop, linear, and over that share of the longer side: no reflection
+_BLACK, _WIDE_BLACK = 0.12, 0.04  # of the backdrop's light, and over that share of the longer side: no glass
+_OWN_COLOUR, _COLOURED, _WIDE_COLOURED = 0.05, 0.4, 0.03  # light added in one channel and not in all, linear, and as a
+# share of all that is added: no reflection of a grey surrounding
+_TINTED = 0.2  # between the usual ratios of the channels: the product is tinted as a whole
+_PRINT = 0.03  # of the longer side: what is narrower in a label is print
+_CLEAREST = 0.93  # of the light gets through two walls; more than half of what is lost the surface mirrors back
 _GLARE_SD = 0.1  # linear light: reflections to be expected
 _TINT_SD = 0.15  # relative: how far glass may colour what is seen through it
 _GLASS_FROM = 0.25  # of the backdrop's light, in the channel that gets most of it
 _GLASS_REFLECTS = 0.05  # linear light, more than the backdrop's
 _GLASS_SHARE = 0.2  # of the product that has to look like that
+_STRIP_PX = 1 << 15
 _MATTE_TRUST = 0.1  # below, the silhouette itself fades
 _OUTLINE = 0.25
 _BUSY = 0.2  # relative deviation of a backdrop from its smooth self, from where on it cannot be taken out
+_SATURATED = 0.1  # of a backdrop's strongest channel, below which the weakest tells nothing
+_MANY_COLOURS = 0.25  # between the shares of a channel in a backdrop's light, from one place to another
 _DARK = 0.03  # linear light of a backdrop, below which nothing is seen through a product
 
 LEFT = Finding(
@@ -111,22 +119,37 @@ def see_through(image: NDArray[np.uint8], matte: Float, foreground: NDArray[np.u
     """
     window = _window(matte)
     coverage = matte[window]
-    if not (coverage == 0).any():
+    if not (coverage == 0).any() or not (coverage > 0.5).any():
         return SeenThrough(matte, foreground, (LEFT,))
     light = srgb_to_linear(image[window])
     backdrop = _behind(light, coverage)
     ratio, busy = _without_texture(cv2.divide(light, backdrop), coverage == 0)
-    solid = _solid(ratio, backdrop)
+    behind = backdrop[coverage > 0.5][:: max(1, coverage.size // _SMALL_PX**2)]
+    typical, shift = np.median(behind, axis=0), _hue_shift(behind)
+    is_dark = bool(typical.mean() < _DARK)
+    if not is_dark and typical.min() < _SATURATED * typical.max():
+        return SeenThrough(matte, foreground, (LEFT,))
+    solid = _solid(ratio, backdrop, coverage, busy, has_many_colours=shift > _MANY_COLOURS)
     if not _is_glass(ratio, backdrop, coverage, solid):
         return SeenThrough(matte, foreground)
-    through, on_white = _separate(ratio, backdrop, _usual(ratio))
-    _keep_solid(through, on_white, solid, coverage, foreground[window])
-    alpha, colour = _as_cutout(on_white, through)
-    alpha *= np.clip(coverage / np.float32(_MATTE_TRUST), 0, 1)
+    usual = _usual(ratio)
     whole_alpha, whole_colour = np.zeros_like(matte), foreground.copy()
-    whole_alpha[window], whole_colour[window] = alpha, colour
-    dark = float(np.median(cv2.transform(backdrop[coverage > 0.5][None], _MEAN))) < _DARK
-    return SeenThrough(whole_alpha, whole_colour, (LEFT,) if busy > _BUSY or dark else ())
+    alpha, colour = whole_alpha[window], whole_colour[window]
+    # Strip by strip, so that all of it stays in the processor's cache.
+    rows = max(1, _STRIP_PX // coverage.shape[1])
+    for strip in (slice(top, top + rows) for top in range(0, coverage.shape[0], rows)):
+        through, on_white = _separate(ratio[strip], backdrop[strip], usual[strip])
+        _keep_solid(through, on_white, solid[strip], coverage[strip], colour[strip])
+        alpha[strip], colour[strip] = _as_cutout(on_white, through)
+    alpha *= np.clip(coverage / np.float32(_MATTE_TRUST), 0, 1)
+    return SeenThrough(whole_alpha, whole_colour, (LEFT,) if busy > _BUSY or is_dark or shift > _MANY_COLOURS else ())
+
+
+def _hue_shift(backdrop: Float) -> float:
+    """How far the share of a channel in a backdrop's light (N, 3) changes from one place to another."""
+    shares = backdrop / backdrop.sum(axis=1, keepdims=True)
+    low, high = np.percentile(shares, (5, 95), axis=0)
+    return float(np.max(high - low))
 
 
 def _window(matte: Float) -> tuple[slice, slice]:
@@ -144,7 +167,7 @@ def _behind(light: Float, coverage: Float) -> Float:
     small = _small_size(height, width)
     beside = cv2.resize((coverage == 0).astype(np.float32), small, interpolation=cv2.INTER_AREA)
     guard = np.ones((2 * _GUARD_PX + 1, 2 * _GUARD_PX + 1), np.uint8)
-    known = (cv2.erode(beside, guard) >= 1).astype(np.float32)
+    known = (cv2.erode(beside, guard) > _ALL).astype(np.float32)
     if not known.any():
         known = (beside >= beside.max()).astype(np.float32)
     behind = continue_backdrop(cv2.resize(light, small, interpolation=cv2.INTER_AREA), known)
@@ -175,10 +198,9 @@ def _without_texture(ratio: Float, beside: Mask) -> tuple[Float, float]:
         height, width = levels[level].shape[:2]
         band = cv2.subtract(levels[level], cv2.pyrUp(levels[level + 1], dstsize=(width, height)))
         of_backdrop = cv2.subtract(empty[level], cv2.pyrUp(empty[level + 1], dstsize=(width, height)))
-        texture = cv2.norm(of_backdrop, cv2.NORM_L2SQR) / (height * width * share)
-        local = cv2.blur(cv2.transform(cv2.multiply(band, band), _SUM), (5, 5))
-        gain = np.maximum(1 - np.float32(_TEXTURE_FACTOR * texture) / np.maximum(local, np.float32(1e-12)), 0)
-        band *= gain[..., None]
+        texture = np.array(cv2.mean(cv2.multiply(of_backdrop, of_backdrop))[:3], np.float32) / np.float32(share)
+        local = np.maximum(cv2.blur(cv2.multiply(band, band), (5, 5)), np.float32(1e-12))
+        band *= np.maximum(1 - np.float32(_TEXTURE_FACTOR) * texture / local, 0)
         result = cv2.add(cv2.pyrUp(result, dstsize=(width, height)), band)
     return np.maximum(result, 0), busy
 
@@ -194,21 +216,34 @@ def _usual(ratio: Float) -> Float:
     return large
 
 
-def _solid(ratio: Float, backdrop: Float) -> Float:
-    """How solid the product is, (H, W) in [0, 1]: wide areas much brighter than the backdrop, and black ones."""
+def _solid(ratio: Float, backdrop: Float, coverage: Float, busy: float, *, has_many_colours: bool) -> Float:
+    """How solid the product is, (H, W) in [0, 1]: wide areas much brighter than the backdrop, black ones, and what adds
+    coloured light to it, as no reflection of a grey surrounding does."""
     height, width = ratio.shape[:2]
     small = _small_size(height, width)
     coarse, behind = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (ratio, backdrop))
-    bright = ((coarse - 1) * behind).min(axis=2) > _BRIGHTER
-    black = coarse.max(axis=2) < _BLACK
-    radius = max(1, round(_WIDE_SHARE * max(small) / 2))
-    solid = np.zeros((small[1], small[0]), np.float32)
-    for mask in (bright, black):
+    coarse, behind = (part.reshape(small[1], small[0], 3) for part in (coarse, behind))
+    excess = (coarse - 1) * behind
+    least, most = excess.min(axis=2), excess.max(axis=2)
+    coloured = most - np.maximum(least, 0)
+    # Behind tinted glass a grey reflection adds coloured light, too, and glass bends that of other places into sight.
+    usual = np.median(coarse[cv2.resize(coverage, small, interpolation=cv2.INTER_AREA) > 0.5], axis=0)
+    own_light = (coloured > _OWN_COLOUR + busy / 2 * behind.max(axis=2)) & (coloured > _COLOURED * most)
+    if has_many_colours or np.ptp(usual) > _TINTED:
+        own_light[:] = False
+    print_px = max(1, round(_PRINT / 2 * max(small)))
+    solid = np.zeros((small[1], small[0]), np.uint8)
+    for mask, width_share in (
+        (least > _BRIGHTER, _WIDE_BRIGHT),
+        (coarse.max(axis=2) < _BLACK, _WIDE_BLACK),
+        (own_light, _WIDE_COLOURED),
+    ):
+        radius = max(1, round(width_share / 2 * max(small)))
         # Print is closed over; lines and highlights are opened away, and corners brought back.
-        closed = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, _disc(radius))
+        closed = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, _disc(print_px))
         core = cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(radius))
-        solid[(cv2.dilate(core, _disc(max(1, radius // 2))) & closed) > 0] = 1
-    large: Float = cv2.resize(solid, (width, height), interpolation=cv2.INTER_LINEAR)
+        solid |= cv2.dilate(core, _disc(max(1, radius // 2))) & closed
+    large: Float = cv2.resize(solid.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return large
 
 
@@ -227,7 +262,7 @@ def _separate(ratio: Float, backdrop: Float, usual: Float) -> tuple[Float, Float
     """T and F + T, each (H, W, 3)."""
     glare = _glare(ratio, backdrop)
     explained = cv2.subtract(ratio, cv2.divide(cv2.merge([glare] * 3), backdrop))
-    through = cv2.min(explained, usual)
+    through = cv2.min(explained, np.minimum(usual, np.float32(_CLEAREST)))
     surface = cv2.multiply(cv2.subtract(explained, through), backdrop)
     on_white = surface + glare[..., None]
     on_white += through

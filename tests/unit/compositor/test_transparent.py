@@ -131,6 +131,20 @@ def test_a_black_backdrop_is_said_to_be_left() -> None:
     assert look(vessel(solid(SIDE, SIDE, (12, 12, 12)))).findings == (LEFT,)
 
 
+def test_before_a_saturated_backdrop_it_stays_solid_and_that_is_said() -> None:
+    glass = vessel(solid(SIDE, SIDE, (210, 70, 20)))
+    seen = look(glass)
+    assert seen.findings == (LEFT,)
+    np.testing.assert_array_equal(seen.alpha, glass.silhouette)
+
+
+def test_a_gradient_of_many_colours_is_taken_out_as_far_as_it_goes_and_that_is_said() -> None:
+    glass = vessel(gradient(SIDE, SIDE, (190, 60, 230), (70, 220, 110)))
+    seen = look(glass)
+    assert seen.findings == (LEFT,)
+    assert off_truth(seen, glass)[glass.silhouette > 0].mean() < 6
+
+
 def test_without_any_backdrop_it_stays_as_it_came_and_says_so() -> None:
     photo = solid(40, 50, (90, 120, 100))
     matte = np.ones((40, 50), np.float32)
