@@ -1,5 +1,6 @@
 """A shadow and an arrangement, asked for by the caller, through the four real services."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from io import BytesIO
@@ -37,10 +38,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackshotClient]:
         "rules": [
             {"id": "background-white", "measurement": "background_purity_unshaded"},
             {"id": "background-clean", "values": ENDED},
+            {"id": "no-leftover-translucency", "values": ENDED},
+            {"id": "no-halo", "values": {"2020-01-01": {"value": 7, "sources": ["packshot"]}}},
         ],
     }
     (rules / "packs/shop").mkdir()
-    (rules / "packs/shop/pack.yaml").write_text(yaml.safe_dump(pack))
+    (rules / "packs/shop/pack.yaml").write_text(json.dumps(pack))  # which is YAML, too
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VALIDATOR_RULES_DIR", str(rules))
         with LocalStack(("classical",)) as stack, PackshotClient(stack.address, timeout_s=100) as client:
