@@ -164,9 +164,10 @@ def _measure_edge(
     covered = regions.product if matte is None else cv2.inRange(matte, SOLID_ALPHA, np.inf)
     outline = outline_of(image, covered)
     too_short = "too little of the outline is plain: the product is small, hairy, openwork or nearly white at its edge"
+    too_straight = f"{too_short}, or runs along the pixel grid, where steps do not show"
     blur_px = inner_blur(image, regions.surface)
     _put(values, reasons, "fringe_width", fringe_width(outline, blur_px, max(image.shape[:2])), too_short)
-    _put(values, reasons, "jaggedness", jaggedness(outline), too_short)
+    _put(values, reasons, "jaggedness", jaggedness(outline), too_straight)
     _put(values, reasons, "leftover_translucency", leftover_translucency(image, regions.product, matte), _NO_PRODUCT)
 
 

@@ -10,7 +10,7 @@ from services.validator.measurements.outline import STRETCH, Outline
 # Long enough for two steps of a matte enlarged eight times, short enough for real shapes to be nearly cubic.
 _RUN = STRETCH // 2
 _DEGREE = 3
-_FEWEST_RUNS = 12
+_FEWEST_RUNS = 8
 # Along the pixel grid steps do not show; runs this much off it (sine) can tell.
 _SLANTED = 0.12
 
@@ -27,15 +27,14 @@ def jaggedness(outline: Outline) -> float | None:
         outline: of the product. Hair and lace are not in it, so that rich detail is no jaggedness.
 
     Returns:
-        The distance, or None if there is too little outline to judge it by.
+        The distance, or None if there is too little outline at a slant to judge it by.
     """
     crossing = outline.crossing.reshape(-1, _RUN, 2)
     normal = outline.normal.reshape(-1, _RUN, 2)
-    if len(crossing) < _FEWEST_RUNS:
-        return None
     slanted = np.abs(normal.mean(axis=1)).min(axis=1) > _SLANTED
-    if np.count_nonzero(slanted) >= _FEWEST_RUNS:
-        crossing, normal = crossing[slanted], normal[slanted]
+    if np.count_nonzero(slanted) < _FEWEST_RUNS:
+        return None
+    crossing, normal = crossing[slanted], normal[slanted]
     strayed = np.einsum("ij,njk->nik", _residual(), crossing - crossing[:, :1])
     across = (strayed * normal).sum(axis=2)
     return float(np.median(np.sqrt(np.square(across).mean(axis=1))))

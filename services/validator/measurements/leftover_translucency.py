@@ -66,7 +66,7 @@ def _washed(largest: NDArray[np.uint8], smallest: NDArray[np.uint8], covered: ND
     if np.count_nonzero(thin) > _GLASS_SHARE * np.count_nonzero(covered):
         return 0
     deep = _eroded(smallest >= _HALF, _DEEP_PX)
-    washed = np.count_nonzero(deep & (largest < _SOLID))
+    washed = int(np.count_nonzero(deep & (largest < _SOLID)))
     return washed if washed <= _TINTED_SHARE * np.count_nonzero(deep) else 0
 
 
