@@ -82,18 +82,23 @@ def prepare_product(
     if already_cut_out:
         refined = tighten_matte(matte, edge.tighten_px)
         return _product(image, refined)
-    return _cut_out(image, matte, edge, traits)
+    return _cut_out(image, matte, edge, uncertainty, traits)
 
 
 def _cut_out(
-    image: NDArray[np.uint8], matte: NDArray[np.float32], edge: EdgeTreatment, traits: frozenset[Trait]
+    image: NDArray[np.uint8],
+    matte: NDArray[np.float32],
+    edge: EdgeTreatment,
+    uncertainty: NDArray[np.float32] | None,
+    traits: frozenset[Trait],
 ) -> Product:
     """What the product itself is made of decides what happens after its outline is found."""
     if Trait.TRANSPARENT in traits:
         matte = fill_outline(matte)
+        uncertainty = None  # it is of what shines through; here only the outline is refined
     elif Trait.WORN_OR_HELD in traits:
         matte = open_holes(image, matte)
-    silhouette, findings = remove_floor_reflection(image, refine_matte(image, matte, edge))
+    silhouette, findings = remove_floor_reflection(image, refine_matte(image, matte, edge, uncertainty=uncertainty))
     foreground = estimate_foreground(image, silhouette)
     if Trait.TRANSPARENT in traits:
         seen = see_through(image, silhouette, foreground)

@@ -11,19 +11,24 @@ BACKGROUND, UNKNOWN, PRODUCT = 0, 128, 255
 _SOFT_LOW, _SOFT_HIGH = 0.02, 0.98
 # A soft band at least `thickness` px thick is widened by half of that on both sides: a matte enlarged n times is unsure
 # of its edge by about n px, and the same factor sets how thick it draws it.
+_DOUBT = 0.4  # uncertainty from which on a pixel counts as undecided
+_DOUBT_REACH = 0.02  # how far from the band, as a share of the longest side
 _WIDENINGS_PX = ((4, 2), (8, 4), (16, 8), (32, 12))
 
 
-def make_trimap(matte: NDArray[np.float32], *, min_radius_px: int = 2) -> NDArray[np.uint8]:
+def make_trimap(
+    matte: NDArray[np.float32], uncertainty: NDArray[np.float32] | None = None, *, min_radius_px: int = 2
+) -> NDArray[np.uint8]:
     """Mark a band of unknown pixels along the matte's edge, narrow where the edge is hard, wider where it is soft.
 
     Args:
         matte: (H, W) float32 in [0, 1].
+        uncertainty: (h, w) float32 in [0, 1], any size: how undecided whoever made the matte is about each pixel. Near
+            the edge, what is undecided is unknown, too, as around fur.
         min_radius_px: how far the band reaches beyond the last soft pixel, and beyond a hard edge.
 
     Returns:
-        (H, W) uint8: 0 background, 128 unknown, 255 product. Either side is empty where the matte itself has none of it
-        or where a structure is thinner than the band; callers look before they rely on a side.
+        (H, W) uint8: 0 background, 128 unknown, 255 product. A side is empty only if the matte has none of it.
     """
     sure_product = (matte >= _SOFT_HIGH).view(np.uint8)
     sure_background = (matte <= _SOFT_LOW).view(np.uint8)
@@ -40,8 +45,24 @@ def make_trimap(matte: NDArray[np.float32], *, min_radius_px: int = 2) -> NDArra
     unknown = cv2.bitwise_or(unknown, hard_edge)
 
     trimap: NDArray[np.uint8] = np.where(sure_product, np.uint8(PRODUCT), np.uint8(BACKGROUND))
+    if uncertainty is not None:
+        unknown = cv2.bitwise_or(unknown, _doubtful(unknown, uncertainty))
     trimap[unknown > 0] = UNKNOWN
+    for side, sure in ((PRODUCT, sure_product), (BACKGROUND, sure_background)):
+        # A product thinner than the band is all unknown: what the matte was sure of has to serve.
+        if not np.any(trimap == side):
+            trimap[sure > 0] = side
     return trimap
+
+
+def _doubtful(band: NDArray[np.uint8], uncertainty: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """1 in undecided pixels not far from the band (H, W); found at the size of the uncertainty, (H, W) again."""
+    height, width = uncertainty.shape
+    reach = _square(max(1, round(_DOUBT_REACH * max(height, width))))
+    near = cv2.dilate(cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST), reach)
+    doubtful = ((uncertainty >= _DOUBT) & (near > 0)).view(np.uint8)
+    enlarged: NDArray[np.uint8] = cv2.resize(doubtful, band.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return enlarged
 
 
 def _disc(radius_px: int) -> NDArray[np.uint8]:

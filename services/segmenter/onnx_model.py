@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from services.common.onnx import session_options
 from services.segmenter.model import ProviderUnavailableError, WeightsMismatchError, WeightsMissingError
 from services.segmenter.model_files import digest_of
 from services.segmenter.registry import ModelSpec
@@ -76,16 +77,8 @@ def open_session(name: str, weights: Path, threads: int, providers: Sequence[str
             f"{name}: this ONNX Runtime has no {', '.join(missing)} (it has "
             f"{', '.join(ort.get_available_providers())}); install a build that has it or ask for another provider"
         )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # The arena keeps the largest run's memory for ever; without it memory returns after each photo.
-    options.enable_cpu_mem_arena = False
-    # Threads that spin while they wait take the cores from the next photo.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(str(weights), sess_options=options, providers=list(providers))
+        session = ort.InferenceSession(str(weights), sess_options=session_options(threads), providers=list(providers))
     except Exception as error:  # ONNX Runtime raises its own, undocumented family
         raise WeightsMismatchError(
             f"{name}: {weights} is not a model ONNX Runtime can load ({error}); fetch {weights.name} again"

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ pytest.importorskip("torch")
 
 import torch
 
+from services.common.training_leg import SampleRow
 from services.segmenter.training import train, validation
 from services.segmenter.training.composites import SampleMaker
 from services.segmenter.training.network import to_input
@@ -105,25 +107,26 @@ def test_a_finished_leg_starts_the_next_and_the_curve_keeps_every_validation(
 
 
 def test_the_next_leg_starts_from_the_average(finished: Path) -> None:
-    state = train._start(finished / "checkpoint.pt", None, torch.device("cpu"), samples=100, batch=BATCH)
+    state = train.start_leg(finished / "checkpoint.pt", None, torch.device("cpu"), samples=100, batch=BATCH)
     assert largest_difference(state.network.state_dict(), saved(finished)["average"]) == 0
-    assert (state.leg_start, state.leg_end) == (TWO_STEPS, TWO_STEPS + 100)
+    assert (state.first, state.last) == (TWO_STEPS, TWO_STEPS + 100)
 
 
 def test_the_rate_warms_up_and_falls_within_each_leg(tmp_path: Path) -> None:
-    state = train._start(tmp_path / "none.pt", None, torch.device("cpu"), samples=100_000, batch=BATCH)
-    state.leg_start, state.leg_end = 5_000, 105_000
+    state = train.start_leg(tmp_path / "none.pt", None, torch.device("cpu"), samples=100_000, batch=BATCH)
+    state.first, state.last = 5_000, 105_000
     rates = []
     for done in (0, 3_000, 6_000, 53_000, 100_000):
-        state.samples = state.leg_start + done
-        rates.append(train._rate(state, 1.0))
+        state.samples = state.first + done
+        rates.append(state.rate(1.0))
     assert rates == pytest.approx([1 / 6_000, 0.5, 1.0, 0.51, 0.02], abs=1e-3)
 
 
 def test_sample_i_is_the_same_wherever_a_leg_starts() -> None:
     maker = SampleMaker(tiny_pack(), 32)
-    image, matte, is_vote = train._Samples(maker, 1, 0, 10)[7]
-    again, same_matte, same_kind = train._Samples(maker, 1, 5, 10)[2]
+    draw = functools.partial(train.tensors, maker)
+    image, matte, is_vote = SampleRow(draw, 1, 0, 10)[7]
+    again, same_matte, same_kind = SampleRow(draw, 1, 5, 10)[2]
     assert torch.equal(image, again)
     assert torch.equal(matte, same_matte)
     assert is_vote == same_kind
@@ -147,9 +150,9 @@ def test_a_run_without_a_checkpoint_may_start_from_weights_that_were_kept(finish
     saved = torch.load(finished / "checkpoint.pt", weights_only=True)
     halves = {name: value.half() if value.is_floating_point() else value for name, value in saved["average"].items()}
     torch.save({"average": halves, "samples": saved["samples"]}, tmp_path / "kept.pt")
-    state = train._start(
+    state = train.start_leg(
         tmp_path / "none.pt", tmp_path / "kept.pt", torch.device("cpu"), samples=BATCH * 3, batch=BATCH
     )
-    assert (state.leg_start, state.leg_end) == (saved["samples"], saved["samples"] + BATCH * 3)
+    assert (state.first, state.last) == (saved["samples"], saved["samples"] + BATCH * 3)
     for name, value in state.network.state_dict().items():
         assert torch.allclose(value.float(), saved["average"][name].float(), atol=1e-2, rtol=1e-2)

@@ -1,0 +1,159 @@
+"""Alpha from a photo and a trimap: coarse to fine, in the unknown band and nowhere else.
+
+A level at which the band is narrow enough for one look of the edge network comes first; each finer level starts from
+the one before and works only where that left something open. So the cost grows with the length of the edge and how soft
+it is, not with the frame.
+
+References:
+    Yu et al., "Mask Guided Matting via Progressive Refinement Network", CVPR 2021 (arXiv 2012.06722).
+    Burt, Adelson, "The Laplacian Pyramid as a Compact Image Code", IEEE Trans. Communications 31(4), 1983.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compositor import edge_network
+from services.compositor.band import blocks_with
+from services.compositor.edge_network import PATCH_PX
+from services.compositor.laplacian import even_out
+from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN
+
+Float = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+_WIDEST_PX = 12.0  # from an unknown pixel to the nearest known one: what one look can bridge
+_SHARP_PX = 2.5  # a band as narrow as that needs no coarser level
+_MARGIN_PX = 16  # of a patch, to look into
+_CORE_PX = PATCH_PX - 2 * _MARGIN_PX
+_BATCH = 8
+_SETTLED = 0.02  # a coarser level this sure of all pixels around is not asked again
+_SETTLED_RADIUS_PX = 2
+_SMALLEST_SIDE_PX = 16
+_LARGEST_EVENED = 160_000  # pixels of a level; larger ones have a narrow band left
+_TRUST = 0.003  # in the network's answer, beside the colours'
+_ROUNDS = 60
+_FINEST_TRUST = 0.1  # the colours of single pixels are noisy
+_FINEST_ROUNDS = 20
+_FLAT = 0.02  # difference of alpha between neighbours
+_BLOCK_PX, _ROOM_PX = 512, 8
+
+
+def solve(image: Image, trimap: Image, prior: Float | None = None) -> Float:
+    """Work out alpha in the unknown pixels of a trimap.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        trimap: (H, W) uint8: 0 background, 128 unknown, 255 product.
+        prior: (H, W) float32 in [0, 1], what is believed of alpha; None if nothing is.
+
+    Returns:
+        (H, W) float32 in [0, 1], exactly 0 and 1 where the trimap knows.
+    """
+    alpha = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
+    unknown = trimap == UNKNOWN
+    rows, cols = np.flatnonzero(unknown.any(axis=1)), np.flatnonzero(unknown.any(axis=0))
+    if not rows.size:
+        return alpha
+    if prior is not None and unknown.all():
+        return prior  # there is nothing to tell product and background apart by
+    window = tuple(slice(max(int(found[0]) - PATCH_PX, 0), int(found[-1]) + 1 + PATCH_PX) for found in (rows, cols))
+    believed = np.where(unknown, np.float32(0.5), alpha) if prior is None else prior
+    alpha[window] = _solve(image[window], trimap[window], believed[window], _levels(unknown[window], prior is not None))
+    return alpha
+
+
+def _levels(unknown: NDArray[np.bool_], has_prior: bool) -> int:
+    """How many times to halve before the band is narrow enough."""
+    # Beyond the frame nothing is known, so it does not make a band narrow.
+    widest = float(cv2.distanceTransform(unknown.view(np.uint8), cv2.DIST_L2, 3).max())
+    if has_prior and widest <= _SHARP_PX:
+        return 0
+    room = math.floor(math.log2(max(min(unknown.shape) / _SMALLEST_SIDE_PX, 1)))
+    return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 1), room)
+
+
+def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest: bool = True) -> Float:
+    if levels:
+        height, width = trimap.shape
+        half = (width + 1) // 2, (height + 1) // 2
+        coarse = _solve(
+            cv2.resize(image, half, interpolation=cv2.INTER_AREA),
+            _halved(trimap),
+            cv2.resize(prior, half, interpolation=cv2.INTER_AREA),
+            levels - 1,
+            is_finest=False,
+        )
+        prior = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+        trimap = _settled(trimap, prior)
+    alpha = _looked_at(image, trimap, prior)
+    if is_finest:
+        return _polished(image, trimap, alpha)
+    if trimap.size <= _LARGEST_EVENED:
+        # What one look at a patch misses, colours carry across a wide band.
+        return even_out(image, alpha, trimap == UNKNOWN, trust=_TRUST, rounds=_ROUNDS)
+    return alpha
+
+
+def _polished(image: Image, trimap: Image, alpha: Float) -> Float:
+    """Alpha drawn nearer to the colours where it is not flat, in blocks that bound memory."""
+    around = np.ones((3, 3), np.uint8)
+    uneven = (trimap == UNKNOWN) & (cv2.dilate(alpha, around) - cv2.erode(alpha, around) > _FLAT)
+    polished = alpha.copy()
+    for block in blocks_with(uneven, core_px=_BLOCK_PX, room_px=_ROOM_PX):
+        evened = even_out(
+            image[block.roomy], alpha[block.roomy], uneven[block.roomy], trust=_FINEST_TRUST, rounds=_FINEST_ROUNDS
+        )
+        polished[block.core] = evened[block.core_in_roomy]
+    return polished
+
+
+def _halved(trimap: Image) -> Image:
+    """A trimap at half the size: known where all pixels of a block say the same."""
+    padded = cv2.copyMakeBorder(trimap, 0, trimap.shape[0] % 2, 0, trimap.shape[1] % 2, cv2.BORDER_REPLICATE)
+    first = padded[::2, ::2]
+    same = (first == padded[1::2, ::2]) & (first == padded[::2, 1::2]) & (first == padded[1::2, 1::2])
+    return np.where(same, first, np.uint8(UNKNOWN))
+
+
+def _settled(trimap: Image, believed: Float) -> Image:
+    """The trimap with what a coarser level is sure of."""
+    around = np.ones((2 * _SETTLED_RADIUS_PX + 1, 2 * _SETTLED_RADIUS_PX + 1), np.uint8)
+    unknown = trimap == UNKNOWN
+    narrowed = trimap.copy()
+    narrowed[unknown & (cv2.dilate(believed, around) < _SETTLED)] = BACKGROUND
+    narrowed[unknown & (cv2.erode(believed, around) > 1 - _SETTLED)] = PRODUCT
+    return narrowed
+
+
+def _looked_at(image: Image, trimap: Image, prior: Float) -> Float:
+    """The network's answer, patch by patch, where the trimap is unknown."""
+    height, width = trimap.shape
+    alpha = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
+    unknown = trimap == UNKNOWN
+    corners = [
+        (top, left)
+        for top in range(0, height, _CORE_PX)
+        for left in range(0, width, _CORE_PX)
+        if unknown[top : top + _CORE_PX, left : left + _CORE_PX].any()
+    ]
+    reach = np.arange(-_MARGIN_PX, _CORE_PX + _MARGIN_PX)
+    for start in range(0, len(corners), _BATCH):
+        batch = corners[start : start + _BATCH]
+        # Beyond the frame its last row and column go on.
+        places = [
+            np.ix_(np.clip(top + reach, 0, height - 1), np.clip(left + reach, 0, width - 1)) for top, left in batch
+        ]
+        found = edge_network.run(
+            np.stack([image[place] for place in places]),
+            np.stack([trimap[place] for place in places]),
+            np.stack([prior[place] for place in places]),
+        )
+        for (top, left), patch in zip(batch, found, strict=True):
+            core = alpha[top : top + _CORE_PX, left : left + _CORE_PX]
+            core[...] = patch[_MARGIN_PX : _MARGIN_PX + core.shape[0], _MARGIN_PX : _MARGIN_PX + core.shape[1]]
+    return alpha
