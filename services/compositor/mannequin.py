@@ -28,7 +28,7 @@ _LEAST_HOLE = 0.002  # of the product's area
 _SKIN_HUE = (25.0, 75.0)  # degrees, as the segmenter sees skin
 _SKIN_CHROMA = (9.0, 42.0)
 _SKIN_LIGHTNESS = (20.0, 90.0)
-_LEAST_SKIN = 0.01  # of the product's area, in one region
+_LEAST_SKIN, _MOST_SKIN = 0.01, 0.5  # of the product's area, in one region; more is a product of that colour
 _POLE_WIDTH, _POLE_HEIGHT = 0.12, 0.08  # of the product's box, at most and at least
 
 SUPPORT = Finding(
@@ -91,7 +91,8 @@ def find_support(image: NDArray[np.uint8], matte: Float) -> tuple[Finding, ...]:
         skin &= (value >= low) & (value <= high)
     _, _, stats, _ = cv2.connectedComponentsWithStats(skin.view(np.uint8), connectivity=4)
     largest = int(stats[1:, cv2.CC_STAT_AREA].max(initial=0))
-    return (SUPPORT,) if largest >= _LEAST_SKIN * product.sum() or _has_pole(product) else ()
+    share = largest / int(product.sum())
+    return (SUPPORT,) if _LEAST_SKIN <= share <= _MOST_SKIN or _has_pole(product) else ()
 
 
 def _has_pole(product: Mask) -> bool:

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.color import linear_to_srgb, srgb_to_linear
+from services.common.color import linear_to_srgb, srgb_to_lab, srgb_to_linear
 from services.compositor.backdrop import continue_backdrop
 from services.compositor.findings import Finding
 
@@ -59,6 +59,8 @@ _GLASS_FROM = 0.25  # of the backdrop's light, in the channel that gets most of 
 _GLASS_REFLECTS = 0.05  # linear light, more than the backdrop's
 _GLASS_SHARE = 0.2  # of the product that has to look like that
 _STRIP_PX = 1 << 15
+_SEEN, _SEEN_SHARE = 3.0, 0.5  # L* darker than white, along at least that share of the outline
+_OUTLINE_PX = 4  # small pixels from the outline in which that may lie
 _MATTE_TRUST = 0.1  # below, the silhouette itself fades
 _OUTLINE = 0.25
 _BUSY = 0.2  # relative deviation of a backdrop from its smooth self, from where on it cannot be taken out
@@ -71,6 +73,12 @@ LEFT = Finding(
     False,
     "the backdrop could not be taken out of the transparent product cleanly",
     "shoot it before an even backdrop that is not dark",
+)
+FAINT = Finding(
+    "GLASS_EDGE_FAINT",
+    False,
+    "the outline of the transparent product can hardly be seen on white",
+    "shoot it with black cards on both sides, so that its edges turn dark",
 )
 
 
@@ -142,7 +150,21 @@ def see_through(image: NDArray[np.uint8], matte: Float, foreground: NDArray[np.u
         _keep_solid(through, on_white, solid[strip], coverage[strip], colour[strip])
         alpha[strip], colour[strip] = _as_cutout(on_white, through)
     alpha *= np.clip(coverage / np.float32(_MATTE_TRUST), 0, 1)
-    return SeenThrough(whole_alpha, whole_colour, (LEFT,) if busy > _BUSY or is_dark or shift > _MANY_COLOURS else ())
+    findings: tuple[Finding, ...] = (LEFT,) if busy > _BUSY or is_dark or shift > _MANY_COLOURS else ()
+    if _visible_outline(alpha, colour, coverage) < _SEEN_SHARE:
+        findings += (FAINT,)
+    return SeenThrough(whole_alpha, whole_colour, findings)
+
+
+def _visible_outline(alpha: Float, colour: NDArray[np.uint8], coverage: Float) -> float:
+    """The share of the outline along which something at least `_SEEN` L* darker than white lies within it."""
+    small = _small_size(*coverage.shape)
+    thin, outline = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (alpha, coverage))
+    lightness = srgb_to_lab(cv2.resize(colour, small, interpolation=cv2.INTER_AREA))[..., 0]
+    seen = cv2.dilate((thin * (100 - lightness) >= _SEEN).astype(np.uint8), _disc(_OUTLINE_PX))
+    inside = (outline > 0.5).astype(np.uint8)
+    rim = (inside - cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=0)) > 0
+    return float(seen[rim].mean()) if rim.any() else 1.0
 
 
 def _hue_shift(backdrop: Float) -> float:

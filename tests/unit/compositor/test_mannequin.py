@@ -57,7 +57,7 @@ class TestSupport:
         )
         assert find_support(worn(matte=matte).photo, matte) == (SUPPORT,)
 
-    @pytest.mark.parametrize("color", [(60, 70, 130), (20, 20, 20), (235, 235, 235), (60, 120, 60)])
+    @pytest.mark.parametrize("color", [(60, 70, 130), (20, 20, 20), (235, 235, 235), (60, 120, 60), (205, 160, 135)])
     def test_a_garment_alone_is_not(self, color: tuple[int, int, int]) -> None:
         assert find_support(worn(color=color).photo, GARMENT) == ()
 

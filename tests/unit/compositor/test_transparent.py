@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from services.common.color import ciede2000, srgb_to_lab, srgb_to_linear
 from services.compositor.foreground import estimate_foreground
-from services.compositor.transparent import LEFT, SeenThrough, fill_outline, see_through
+from services.compositor.transparent import FAINT, LEFT, SeenThrough, fill_outline, see_through
 from tests.helpers.composites import (
     Image,
     compose,
@@ -94,6 +94,13 @@ def test_the_edges_of_the_glass_are_seen_on_white() -> None:
     band = (glass.silhouette > 0) & ~glass.opaque
     darkest = np.where(band, lightness, 100).min(axis=1)[round(0.24 * SIDE) : round(0.88 * SIDE)]
     assert np.percentile(darkest, 90) < 95
+
+
+def test_an_outline_that_nobody_sees_on_white_is_said_and_not_invented() -> None:
+    matte = draw_matte(SIDE, SIDE, disc(80, (130.3, 125.8)), blur_px=0.6)
+    photo = to_srgb_bytes(srgb_to_linear(SWEEP) * (1 - 0.015 * matte[..., None]))
+    seen = see_through(photo, matte, photo)
+    assert seen.findings == (FAINT,)
 
 
 def test_highlights_stay_bright() -> None:
