@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from zlib import crc32
 
 import numpy as np
 
-from bench.edge_damage.damages import DAMAGES, Packshot, clean
+from bench.edge_damage.damages import DAMAGES, Damage, Packshot, clean
 from bench.edge_damage.products import Product
 
 CLEAN = "clean"
@@ -37,12 +38,11 @@ def cases_of(order: int, product_name: str) -> Iterator[Case]:
     for place, damage in enumerate(DAMAGES):
         first = (order // 2 + place) % 2 if len(damage.strengths) > 1 else 0
         for strength in damage.strengths[first::2]:
-            case = Case(damage.name, strength, 0, clean)
+            yield Case(damage.name, strength, 0, partial(_damaged, damage, strength, product_name))
 
-            def make(product: Product, case: Case = case, strength: float = strength, damage=damage) -> Packshot:
-                return damage.make(product, strength, case.rng(product_name))
 
-            yield Case(damage.name, strength, 0, make)
+def _damaged(damage: Damage, strength: float, product_name: str, product: Product) -> Packshot:
+    return damage.make(product, strength, Case(damage.name, strength, 0, clean).rng(product_name))
 
 
 def half_of(order: int) -> str:

@@ -74,7 +74,7 @@ def _over(foreground: composites.Image, background: composites.Image, matte: com
 
 
 def _px(product: Product, length: float) -> float:
-    return length * product.matte.shape[0] / 2000
+    return length * float(product.matte.shape[0]) / 2000
 
 
 def _moved(matte: composites.Matte, outwards_px: float) -> composites.Matte:
@@ -88,7 +88,9 @@ def _moved(matte: composites.Matte, outwards_px: float) -> composites.Matte:
     def by(radius: int) -> composites.Matte:
         if radius == 0:
             return matte
-        return change(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        changed: composites.Matte = change(matte, kernel)
+        return changed
 
     moved: composites.Matte = (1 - part) * by(int(whole)) + part * by(int(whole) + 1)
     return moved
@@ -98,7 +100,8 @@ def _fringe(product: Product, width: float, color: tuple[int, int, int]) -> Pack
     """The outermost pixels take another colour, whatever is covered stays covered."""
     inner = _moved(product.matte, -_px(product, width))
     share = np.where(product.matte > 0, inner / np.maximum(product.matte, 1e-4), 1).clip(0, 1).astype(np.float32)
-    rim = composites.solid(*product.matte.shape, color)
+    side = product.matte.shape[0]
+    rim = composites.solid(side, side, color)
     return _cut(_over(product.foreground, rim, share), product.matte)
 
 
@@ -170,7 +173,10 @@ def _patches(side: int, rng: np.random.Generator) -> NDArray[np.float32]:
     small = rng.normal(0, 1, (64, 64)).astype(np.float32)
     small = cv2.GaussianBlur(small, (0, 0), 3.0)
     small /= small.std()
-    return np.clip(3 * (cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC) - 0.3), 0, 1)
+    patches: NDArray[np.float32] = np.clip(
+        3 * (cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC) - 0.3), 0, 1
+    )
+    return patches
 
 
 DAMAGES = (

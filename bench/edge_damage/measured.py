@@ -86,8 +86,8 @@ def run(sources: list[Source], folder: Path, share: tuple[int, int] = (0, 1)) ->
             if not (folder / f"{name}.png").exists():
                 packshot = case.make(product())
                 (folder / f"{name}.jpg").write_bytes(encode(packshot.image, case.rng(source.name + "file")))
-                matte = np.rint(packshot.matte * 255).astype(np.uint8)
-                cv2.imwrite(str(folder / f"{name}.png"), matte, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+                grey = np.rint(packshot.matte * 255).astype(np.uint8)
+                cv2.imwrite(str(folder / f"{name}.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             image = decode_photo((folder / f"{name}.jpg").read_bytes()).image
             matte = _read_matte(folder / f"{name}.png")
             clean = folder / f"{source.name}__{CLEAN}__0__0"
@@ -144,4 +144,5 @@ def _read_matte(path: Path) -> composites.Matte:
     matte = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if matte is None:
         raise FileNotFoundError(path)
-    return (matte / np.float32(255)).astype(np.float32)
+    exact: composites.Matte = (matte / np.float32(255)).astype(np.float32)
+    return exact

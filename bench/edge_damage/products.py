@@ -116,7 +116,8 @@ def _surface(rng: np.random.Generator, side: int, matte: composites.Matte, blur_
     light = light * (1 + float(rng.uniform(-0.35, 0.2)) * np.exp(-depth / (0.04 * side)))
     grain = rng.standard_normal((side, side), np.float32) * np.float32(rng.uniform(0.3, 2))
     lit = cv2.GaussianBlur(image * light.astype(np.float32)[..., None], (0, 0), blur_px) + grain[..., None]
-    return np.clip(np.rint(lit), 0, 240).astype(np.uint8)
+    surface: composites.Image = np.clip(np.rint(lit), 0, 240).astype(np.uint8)
+    return surface
 
 
 def _textured(
@@ -172,7 +173,8 @@ def _turned(points: NDArray[np.float64], side: int, degrees: float) -> NDArray[n
     """Points in units of half the fill around the middle, turned and placed on the canvas."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return points @ turn.T * FILL * side / 2 + side / 2
+    placed: NDArray[np.float64] = points @ turn.T * FILL * side / 2 + side / 2
+    return placed
 
 
 def _box(side: int, rng: np.random.Generator) -> composites.Draw:

@@ -110,7 +110,7 @@ def rim_of(
     deeper, is_inner = _mirrored(at, inside, inner)
     deeper, deeper_color = deeper[is_inner], inside_color[is_inner]
     # Laid over white as the rim is, so that the two are seen alike.
-    varied = _over_white(srgb_to_linear(pixels[deeper]), coverage[is_inner])
+    varied = _over_white(srgb_to_linear(pixels[deeper]) if deeper.size else deeper_color, coverage[is_inner])
     varied_coverage = coverage[is_inner] if matte is not None else best_coverage(varied, deeper_color)
     row_of, col_of = np.divmod(at, crop.shape[1])
     deeper_row, deeper_col = np.divmod(deeper, crop.shape[1])

@@ -44,4 +44,5 @@ def _residual() -> NDArray[np.float32]:
     """float32 (32, 32): takes the points of a run to their distances from the cubic nearest to them."""
     powers = np.vander(np.linspace(-1, 1, _RUN), _DEGREE + 1)
     basis, _ = np.linalg.qr(powers)
-    return (np.eye(_RUN) - basis @ basis.T).astype(np.float32)
+    residual: NDArray[np.float32] = (np.eye(_RUN) - basis @ basis.T).astype(np.float32)
+    return residual

@@ -106,7 +106,7 @@ def _stretches(product: NDArray[np.uint8]) -> NDArray[np.float32]:
     ]
     if not runs:
         return np.zeros((0, STRETCH, 2), np.float32)
-    points = np.concatenate(runs).astype(np.float32)
+    points: NDArray[np.float32] = np.concatenate(runs).astype(np.float32)
     reach = -_OFFSETS_PX[0] + 1
     far = np.array(product.shape, np.float32) - 1 - reach
     points = points[((points >= reach) & (points <= far)).all(axis=(1, 2))]

@@ -22,7 +22,10 @@ def measured(matte: composites.Matte) -> float | None:
 
 def enlarged(matte: composites.Matte, times: int) -> composites.Matte:
     small = cv2.resize(matte, (SIDE // times,) * 2, interpolation=cv2.INTER_AREA)
-    return cv2.resize((small >= 0.5).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+    large: composites.Matte = cv2.resize(
+        (small >= 0.5).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST
+    )
+    return large
 
 
 def test_a_clean_outline_is_smooth() -> None:
