@@ -1,11 +1,13 @@
+import cv2
 import numpy as np
 import pytest
 
 from services.common.color import ciede2000, srgb_to_lab
-from services.compositor.compose import Product, arrange_pieces, place, prepare_product
+from services.compositor.compose import Product, arrange_pieces, place, place_outline, prepare_product
 from services.compositor.errors import EmptyMatteError
 from services.compositor.layout import CanvasSpec, bounding_box
 from services.compositor.refine import EdgeTreatment
+from services.compositor.traits import Trait
 from tests.helpers.composites import (
     coarse,
     compose,
@@ -16,6 +18,8 @@ from tests.helpers.composites import (
     solid,
     texture,
 )
+from tests.helpers.floors import standing
+from tests.helpers.glass import vessel
 
 SIDE = 400
 MATTE = draw_matte(SIDE, SIDE, ring(130, 60, (190.3, 205.8)), blur_px=0.7)
@@ -149,3 +153,31 @@ def test_a_shadow_is_drawn_only_when_asked_for_and_never_in_the_cutout() -> None
     assert np.any(shaded.image[shaded.alpha == 0] < 250)
     np.testing.assert_array_equal(shaded.alpha, plain.alpha)
     np.testing.assert_array_equal(shaded.foreground, plain.foreground)
+
+
+class TestWhatItIsMadeOf:
+    def test_glass_is_seen_through_and_placed_by_its_outline(self) -> None:
+        """Its matte is nearly empty; where it ends is what layout and validator go by, whatever was seen through it."""
+        glass = vessel(gradient(256, 256, (205, 205, 208), (150, 150, 153)))
+        holey = np.where(glass.opaque | (cv2.erode(glass.silhouette, np.ones((9, 9))) < 1), glass.silhouette, 0.1)
+        product = prepare_product(glass.photo, np.asarray(holey, np.float32), traits=frozenset({Trait.TRANSPARENT}))
+        clear = (glass.silhouette == 1) & ~glass.opaque
+        assert product.matte[clear].mean() < 0.5
+        assert product.outline[clear].mean() > 0.98
+        truth = bounding_box(glass.silhouette)
+        assert (product.bbox.height, product.bbox.width) == pytest.approx((truth.height, truth.width), abs=4)
+        canvas = CanvasSpec(300, 300)
+        layout, packshot = place(product, canvas)
+        outline = place_outline(product, layout, canvas, packshot)
+        assert bounding_box(outline).height / 300 == pytest.approx(canvas.fill_ratio, abs=0.01)
+
+    def test_an_opaque_products_outline_is_its_matte(self) -> None:
+        product = prepare_product(SCENE.photo, GIVEN)
+        assert product.outline is product.matte
+        assert product.findings == ()
+
+    def test_a_mirror_image_on_the_table_is_cut_off_and_said(self) -> None:
+        floor = standing(texture(320, 320, (150, 60, 50), 25, 12, 1), strength=0.4)
+        product = prepare_product(floor.photo, floor.with_image)
+        assert [finding.code for finding in product.findings] == ["FLOOR_REFLECTION_REMOVED"]
+        assert product.bbox.bottom == pytest.approx(bounding_box(floor.matte).bottom, abs=4)
