@@ -14,9 +14,9 @@ Linear = NDArray[np.float32]
 def triangulate(black: Linear, white: Linear) -> tuple[Linear, Linear]:
     """Return the matte (H, W) and the straight colour (H, W, 3) of linear pictures (H, W, 3) before black and white.
 
-    One alpha stands for three channels: the mean of what each holds back, so that a tint goes into the colour. A
-    highlight brighter than what its alpha can carry raises alpha instead; over white both clip to the same. Where alpha
-    is 0 the colour is 0.
+    One alpha stands for three channels, the mean of what each holds back: a tint of what comes through is in neither
+    matte nor colour. A highlight brighter than what its alpha can carry raises alpha instead; over white both clip to
+    the same. Where alpha is 0 the colour is 0.
     """
     held_back = 1 - (white - black).mean(axis=2)
     alpha = np.clip(np.maximum(held_back, np.minimum(black, 1).max(axis=2)), 0, 1)

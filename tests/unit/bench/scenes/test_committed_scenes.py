@@ -43,7 +43,7 @@ def test_files_fit_each_other(name: str) -> None:
         assert picture.shape == (height, width, 3)
     assert (scene.group, scene.backdrop) == (SCENES[name].group, SCENES[name].backdrop)
     assert scene.matte.min() == 0
-    assert scene.matte.max() > 0.95
+    assert scene.matte.max() > (0.95 if name in SOLIDS else 0.5)
     assert (scene.white[scene.matte == 0] >= 254).all()
 
 
@@ -60,16 +60,15 @@ def test_colour_over_white_by_the_matte_is_the_white_picture(name: str) -> None:
 def test_glass_over_white_is_close_though_one_alpha_stands_for_three_channels(name: str) -> None:
     scene = load(name)
     error = np.abs(srgb(over(decode(scene.foreground), scene.matte, 1.0)) - scene.white)
-    assert error[scene.matte > 0].mean() < 12
-    if scene.group == "tinted":
-        assert ((scene.matte > 0.05) & (scene.matte < 0.95)).mean() > 0.02
+    assert error[scene.matte > 0].mean() < (8 if scene.group == "glass" else 25)
+    assert ((scene.matte > 0.05) & (scene.matte < 0.95)).mean() > 0.02
 
 
 @pytest.mark.parametrize("name", SOLIDS)
 def test_the_photo_obeys_the_matting_equation(name: str) -> None:
     scene = load(name)
     photo, color = decode(scene.photo), decode(scene.foreground)
-    inside = scene.matte == 1
+    inside = scene.matte >= 0.99
     assert np.abs(srgb(photo)[inside] - scene.foreground[inside]).mean() < 3  # noise and JPEG
     # Beside the outline the backdrop is known; under it, it goes on.
     around = scene.matte == 0
