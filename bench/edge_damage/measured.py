@@ -119,7 +119,7 @@ def _measured(image: composites.Image, matte: composites.Matte | None) -> dict[s
     if regions is None or not regions.product.any():
         return dict.fromkeys(MEASURES)
     covered = regions.product if matte is None else cv2.inRange(matte, SOLID_ALPHA, np.inf)
-    outline = outline_of(image, covered)
+    outline = outline_of(image, covered, matte)
     return {
         "halo": halo(image, regions.surface, matte),
         "fringe_width": fringe_width(outline, inner_blur(image, regions.surface), max(image.shape[:2])),

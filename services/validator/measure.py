@@ -162,13 +162,19 @@ def _measure_edge(
         "the product is too small or too thin to have an inside to compare its rim with",
     )
     covered = regions.product if matte is None else cv2.inRange(matte, SOLID_ALPHA, np.inf)
-    outline = outline_of(image, covered)
+    outline = outline_of(image, covered, matte)
     too_short = "too little of the outline is plain: the product is small, hairy, openwork or nearly white at its edge"
     too_straight = f"{too_short}, or runs along the pixel grid, where steps do not show"
     blur_px = inner_blur(image, regions.surface)
     _put(values, reasons, "fringe_width", fringe_width(outline, blur_px, max(image.shape[:2])), too_short)
     _put(values, reasons, "jaggedness", jaggedness(outline), too_straight)
-    _put(values, reasons, "leftover_translucency", leftover_translucency(image, regions.product, matte), _NO_PRODUCT)
+    _put(
+        values,
+        reasons,
+        "leftover_translucency",
+        leftover_translucency(image, regions.product, matte),
+        "the product is translucent by nature: haze and holes cannot be told from it",
+    )
 
 
 def _measure_purity(

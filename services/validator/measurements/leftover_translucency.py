@@ -18,7 +18,7 @@ _SOLID, _HALF, _FAINT, _TRACE = (round(255 * alpha) for alpha in (0.97, 0.5, 0.2
 # A product is translucent by nature if this share of it is thinned to less than half, ...
 _GLASS_SHARE = 0.03
 # ... or if more than this share of its depth is not solid.
-_TINTED_SHARE = 0.5
+_TINTED_SHARE = 0.25
 _DEEP_PX = 12
 
 
@@ -29,9 +29,9 @@ def leftover_translucency(
 
     Haze is what is darker than white 20 px and more away from the product, in all pixels of a block, so that loose
     hair is none; a soft shadow is. With a matte, the product is where it covers a quarter, and what such an outline
-    encloses, so that clear glass is product; and the inside is looked at as well: blocks deep in it that the matte
-    thins to less than 97 % are washed out. That cannot be told in products that are translucent by nature (half their
-    inside, or a part of it thinned to less than half): only haze counts there. The bytes alone do not show it either.
+    encloses; and the inside is looked at as well: blocks deep in it that the matte thins to less than 97 % are washed
+    out. The bytes alone do not show that. What is translucent by nature (3 % of it thinned to less than half, or a
+    quarter of its depth not solid) can be told from neither: there, a matte makes it None.
 
     Args:
         image: uint8 (H, W, 3) RGB, the product on white.
@@ -39,7 +39,8 @@ def leftover_translucency(
         matte: float32 (H, W) in [0, 1], if known.
 
     Returns:
-        Share, 0 on a clean cut and above 1 if the haze is larger than the product, or None without a product.
+        Share, 0 on a clean cut and above 1 if the haze is larger than the product, or None without a product or for
+        a translucent one.
     """
     if matte is None:
         covered = _largest(product) > 0
@@ -50,7 +51,9 @@ def leftover_translucency(
         faint = cv2.morphologyEx(_mask(largest >= _FAINT), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         outside = connected_to_frame(cv2.bitwise_not(faint)) > 0
         covered = ~outside
-        washed = _washed(largest, smallest, covered)
+        if _is_translucent(largest, smallest, covered):
+            return None
+        washed = int(np.count_nonzero(_deep(smallest) & (largest < _SOLID)))
     if not covered.any():
         return None
     away = _eroded(outside, _REACH_PX)
@@ -60,14 +63,18 @@ def leftover_translucency(
     return float((np.count_nonzero(away & shows) + washed) / np.count_nonzero(covered))
 
 
-def _washed(largest: NDArray[np.uint8], smallest: NDArray[np.uint8], covered: NDArray[np.bool_]) -> int:
-    """Blocks deep inside that are neither solid nor, in a product that is translucent by nature, meant to be so."""
+def _is_translucent(largest: NDArray[np.uint8], smallest: NDArray[np.uint8], covered: NDArray[np.bool_]) -> bool:
+    """Whether a product is meant to be seen through: clear in parts, or tinted over much of its depth."""
     thin = covered & (largest < _HALF) & (smallest >= _TRACE)
     if np.count_nonzero(thin) > _GLASS_SHARE * np.count_nonzero(covered):
-        return 0
-    deep = _eroded(smallest >= _HALF, _DEEP_PX)
-    washed = int(np.count_nonzero(deep & (largest < _SOLID)))
-    return washed if washed <= _TINTED_SHARE * np.count_nonzero(deep) else 0
+        return True
+    deep = _deep(smallest)
+    return bool(np.count_nonzero(deep & (largest < _SOLID)) > _TINTED_SHARE * np.count_nonzero(deep))
+
+
+def _deep(smallest: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Blocks well inside of what covers at least half."""
+    return _eroded(smallest >= _HALF, _DEEP_PX)
 
 
 def _white_of(darkest: NDArray[np.uint8]) -> int:

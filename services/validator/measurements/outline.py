@@ -22,6 +22,8 @@ _SMOOTH_PX = 17
 _LEAST_CONTRAST = 28.0
 # Coverage that the white beside the product may show, and by how much the inside may vary.
 _STRAY, _VARIED = 0.06, 0.3
+# This far behind the outline a solid product covers this much.
+_BEHIND_PX, _SOLID_ALPHA = 8, 0.9
 # Points of a stretch of which the crossing is found, and how far its direction may turn (cosine).
 _FOUND, _LEAST_COSINE = 0.9, 0.75
 
@@ -42,7 +44,9 @@ class Outline:
     offsets_px: NDArray[np.float32]
 
 
-def outline_of(image: NDArray[np.uint8], product: NDArray[np.uint8]) -> Outline:
+def outline_of(
+    image: NDArray[np.uint8], product: NDArray[np.uint8], matte: NDArray[np.float32] | None = None
+) -> Outline:
     """Follow the product's outline.
 
     Stretches are left out where nothing can be told: along thin parts, hair and lace (the colours change again within
@@ -51,6 +55,7 @@ def outline_of(image: NDArray[np.uint8], product: NDArray[np.uint8]) -> Outline:
     Args:
         image: uint8 (H, W, 3) RGB, the product on white.
         product: uint8 (H, W), non-zero where at least about half of the pixel is product.
+        matte: float32 (H, W) in [0, 1], if known: then glass, which is thin behind its outline, is left out as well.
 
     Returns:
         The outline; without a stretch when there is none that can be told.
@@ -60,6 +65,11 @@ def outline_of(image: NDArray[np.uint8], product: NDArray[np.uint8]) -> Outline:
         return _nothing()
     left, top, width, height = cv2.boundingRect(product)
     rows, cols = slice(max(0, top - 20), top + height + 20), slice(max(0, left - 20), left + width + 20)
+    if matte is not None:
+        behind = np.rint(points + _BEHIND_PX * _normals(product, points)).astype(np.intp)
+        points = points[(matte[behind[..., 0], behind[..., 1]] >= _SOLID_ALPHA).mean(axis=1) >= _FOUND]
+        if not len(points):
+            return _nothing()
     points -= (rows.start, cols.start)
     normal = _normals(np.ascontiguousarray(product[rows, cols]), points)
     samples = _across(np.ascontiguousarray(image[rows, cols]), points, normal)
