@@ -69,7 +69,7 @@ def prepare_product(
         edge: how to draw the edge.
         already_cut_out: the photo came with an alpha channel of its own and the matte is that, so colours are straight
             and alpha is meant: neither is estimated again.
-        uncertainty: (H, W) float32 in [0, 1], how undecided the segmenter is about each pixel; None if nobody knows.
+        uncertainty: (h, w) float32 in [0, 1], any size: how undecided the segmenter is where that counts (`counted`).
         traits: what the segmenter found to be hard about the product.
 
     Raises:
@@ -85,6 +85,11 @@ def prepare_product(
     return _cut_out(image, matte, edge, uncertainty, traits)
 
 
+def counted(uncertainty: NDArray[np.float32] | None, traits: frozenset[Trait]) -> NDArray[np.float32] | None:
+    """The segmenter's uncertainty if it counts: around fur what is undecided is hair, elsewhere more often a shadow."""
+    return uncertainty if Trait.HAIRY in traits else None
+
+
 def _cut_out(
     image: NDArray[np.uint8],
     matte: NDArray[np.float32],
@@ -98,7 +103,8 @@ def _cut_out(
         uncertainty = None  # it is of what shines through; here only the outline is refined
     elif Trait.WORN_OR_HELD in traits:
         matte = open_holes(image, matte)
-    silhouette, findings = remove_floor_reflection(image, refine_matte(image, matte, edge, uncertainty=uncertainty))
+    refined = refine_matte(image, matte, edge, uncertainty=uncertainty)
+    silhouette, findings = remove_floor_reflection(image, refined)
     foreground = estimate_foreground(image, silhouette)
     if Trait.TRANSPARENT in traits:
         seen = see_through(image, silhouette, foreground)

@@ -95,8 +95,20 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest:
         return _polished(image, trimap, alpha)
     if trimap.size <= _LARGEST_EVENED:
         # What one look at a patch misses, colours carry across a wide band.
-        return even_out(image, alpha, trimap == UNKNOWN, trust=_TRUST, rounds=_ROUNDS)
+        return even_out(image, alpha, _anchored(trimap), trust=_TRUST, rounds=_ROUNDS)
     return alpha
+
+
+def _anchored(trimap: Image) -> NDArray[np.bool_]:
+    """Unknown pixels in reach of known product and of known background: without either, all would become the other."""
+    unknown: NDArray[np.bool_] = trimap == UNKNOWN
+    for side in (BACKGROUND, PRODUCT):
+        is_side = trimap == side
+        count, regions = cv2.connectedComponents((unknown | is_side).view(np.uint8), connectivity=8)
+        has_side = np.zeros(count, bool)
+        has_side[regions[is_side]] = True
+        unknown = unknown & has_side[regions]
+    return unknown
 
 
 def _polished(image: Image, trimap: Image, alpha: Float) -> Float:

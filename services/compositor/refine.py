@@ -11,7 +11,8 @@ from services.compositor.matting import solve
 from services.compositor.tighten import tighten_matte
 from services.compositor.trimap import make_trimap
 
-_SNAP = 1 / 255  # below what 8 bits can show, and above one less that, alpha is 0 and 1
+_SNAP = 0.012  # what an estimate leaves where there is nothing, and misses where there is everything
+_VISIBLE = 1 / 255  # the least that 8 bits show
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def refine_trimap(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArra
 
 
 def _snapped(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    alpha[alpha < _SNAP] = 0
-    alpha[alpha > 1 - _SNAP] = 1
-    return alpha
+    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range."""
+    spread: NDArray[np.float32] = np.clip((alpha - np.float32(_SNAP)) / np.float32(1 - 2 * _SNAP), 0, 1)
+    spread[spread < _VISIBLE] = 0
+    spread[spread > 1 - _VISIBLE] = 1
+    return spread

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import cv2
 import grpc
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from packshot.v1.compositor_pb2 import (
     RenderCutoutRequest,
     RenderCutoutResponse,
 )
-from packshot.v1.image_pb2 import TRAIT_REFLECTIVE, TRAIT_TRANSPARENT, TRAIT_WORN_OR_HELD, BoundingBox
+from packshot.v1.image_pb2 import TRAIT_HAIRY, TRAIT_REFLECTIVE, TRAIT_TRANSPARENT, TRAIT_WORN_OR_HELD, BoundingBox
 from packshot.v1.packshot_pb2 import (
     ARRANGEMENT_ARRANGE,
     OUTPUT_JPEG,
@@ -33,7 +32,7 @@ from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
 from services.compositor.canvas import Packshot
-from services.compositor.compose import Product, arrange_pieces, place, place_outline, prepare_product
+from services.compositor.compose import Product, arrange_pieces, counted, place, place_outline, prepare_product
 from services.compositor.cutout import make_cutout
 from services.compositor.debug import explain_packshot, explain_product
 from services.compositor.errors import EmptyMatteError
@@ -47,6 +46,7 @@ Matte = NDArray[np.float32]
 
 _TRAITS: Final = {
     TRAIT_TRANSPARENT: Trait.TRANSPARENT,
+    TRAIT_HAIRY: Trait.HAIRY,
     TRAIT_REFLECTIVE: Trait.REFLECTIVE,
     TRAIT_WORN_OR_HELD: Trait.WORN_OR_HELD,
 }
@@ -115,7 +115,8 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[_Given
             "MATTE_SIZE_MISMATCH",
             f"the matte is {matte_width} × {matte_height} px, the upright photo {width} × {height} px",
         )
-    given = _Given(photo.image, matte, _uncertainty(request.uncertainty_png, matte.shape))
+    traits = frozenset(_TRAITS[trait] for trait in request.traits if trait in _TRAITS)
+    given = _Given(photo.image, matte, counted(_uncertainty(request.uncertainty_png), traits))
     try:
         product = prepare_product(
             photo.image,
@@ -123,23 +124,21 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[_Given
             EdgeTreatment(tighten_px=request.edge.tighten_px),
             already_cut_out=photo.alpha is not None,
             uncertainty=given.uncertainty,
-            traits=frozenset(_TRAITS[trait] for trait in request.traits if trait in _TRAITS),
+            traits=traits,
         )
         return given, product
     except EmptyMatteError as error:
         raise invalid_argument("matte_png", error.reason, str(error)) from error
 
 
-def _uncertainty(png: bytes, shape: tuple[int, ...]) -> Matte | None:
-    """The segmenter's uncertainty at the photo's size; None if none came."""
+def _uncertainty(png: bytes) -> Matte | None:
+    """The segmenter's uncertainty at its own size; None if none came."""
     if not png:
         return None
     try:
-        small = decode_matte(png)
+        return decode_matte(png)
     except PhotoError as error:
         raise unusable_photo("uncertainty_png", error) from error
-    large: Matte = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    return large
 
 
 @dataclass(frozen=True, slots=True)

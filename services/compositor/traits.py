@@ -7,5 +7,6 @@ from enum import Enum
 
 class Trait(Enum):
     TRANSPARENT = "transparent"
+    HAIRY = "hairy"
     REFLECTIVE = "reflective"
     WORN_OR_HELD = "worn or held"
