@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PHOTO ?=
 TRAIN_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train model clean
+.PHONY: help setup run test check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ train-pack: setup ## The training pack in pieces, from ../shared/train and a tea
 train: setup ## One leg of training (goes on where it was stopped); TRAIN_ARGS="--side 256 --samples 50000 …"
 	$(BIN)/pip install --quiet --editable '.[dev,training]'
 	$(BIN)/python -m services.segmenter.training.train $(TRAIN_ARGS)
+
+train-edges: setup ## One leg of training the edge network; TRAIN_ARGS="--samples 50000 …"
+	$(BIN)/pip install --quiet --editable '.[dev,training]'
+	$(BIN)/python -m services.compositor.training.train $(TRAIN_ARGS)
 
 model: setup ## The trained network as services/segmenter/models/packshot.onnx
 	$(BIN)/python -m services.segmenter.training.export
