@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from bench.edges.scores import Image, on_white_in_linear_light, on_white_in_srgb
 from bench.peers import PYMATTING, run_peer
 
-_TRIMAP_RADIUS = 5 / 1024  # of the longer side
+_TRIMAP_RADIUS = 2 / 1024  # of the longer side
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def scene_cases(folder: Path, work: Path, wanted: Callable[[str], bool]) -> Case
 def exact_trimap(matte: Image) -> Image:
     """The trimap (H, W) of 0, 128 and 255 that an exact 8-bit matte (H, W) gives.
 
-    Unknown is what is neither 0 nor 255, both sides of a step from one to the other, and all within 5 px of either (of
+    Unknown is what is neither 0 nor 255, both sides of a step from one to the other, and all within 2 px of either (of
     a matte of 1024 px; as much more as it is larger).
     """
     square = np.ones((3, 3), np.uint8)

@@ -11,6 +11,12 @@ BACKGROUND, UNKNOWN, PRODUCT = 0, 128, 255
 _SOFT_LOW, _SOFT_HIGH = 0.02, 0.98
 # A soft band at least `thickness` px thick is widened by half of that on both sides: a matte enlarged n times is unsure
 # of its edge by about n px, and the same factor sets how thick it draws it.
+_LOOKED_AT_PX = 512  # longer side at which raggedness is seen
+_SMOOTHING_PX = 4.0
+_STRETCH_PX = (41, 41)
+_RAGGED = 0.3  # pixels that smoothing moves per pixel of an outline two pixels wide
+_LEAST_OUTLINE = 0.012  # of a stretch; less is a tip
+_FUR_REACH = 0.018  # of the longer side
 _DOUBT = 0.4  # uncertainty from which on a pixel counts as undecided
 _DOUBT_REACH = 0.02  # how far from the band, as a share of the longest side
 _WIDENINGS_PX = ((4, 2), (8, 4), (16, 8), (32, 12))
@@ -45,6 +51,7 @@ def make_trimap(
     unknown = cv2.bitwise_or(unknown, hard_edge)
 
     trimap: NDArray[np.uint8] = np.where(sure_product, np.uint8(PRODUCT), np.uint8(BACKGROUND))
+    unknown = cv2.bitwise_or(unknown, _around_fur(matte))
     if uncertainty is not None:
         unknown = cv2.bitwise_or(unknown, _doubtful(unknown, uncertainty))
     trimap[unknown > 0] = UNKNOWN
@@ -53,6 +60,25 @@ def make_trimap(
         if not np.any(trimap == side):
             trimap[sure > 0] = side
     return trimap
+
+
+def _around_fur(matte: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """1 along ragged stretches of the outline (H, W): hair reaches further than a matte shows.
+
+    Ragged is an outline that smoothing moves all along; a corner moves in one place only.
+    """
+    height, width = matte.shape
+    scale = _LOOKED_AT_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale))) if scale < 1 else (width, height)
+    solid = (cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 0.5).view(np.uint8)
+    smooth = (cv2.GaussianBlur(solid.astype(np.float32), (0, 0), _SMOOTHING_PX) > 0.5).view(np.uint8)
+    outline = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, _square(1))
+    moved, length = (cv2.blur(part.astype(np.float32), _STRETCH_PX) for part in (solid ^ smooth, outline))
+    ragged = ((moved > _RAGGED * length) & (length > _LEAST_OUTLINE)).view(np.uint8)
+    reach = _square(max(1, round(_FUR_REACH * max(size))))
+    band = cv2.bitwise_and(cv2.dilate(outline, reach), ragged)
+    enlarged: NDArray[np.uint8] = cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST)
+    return enlarged
 
 
 def _doubtful(band: NDArray[np.uint8], uncertainty: NDArray[np.float32]) -> NDArray[np.uint8]:

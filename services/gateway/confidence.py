@@ -130,7 +130,7 @@ def of_packshot(*, halo: float | None, upscale_factor: float) -> tuple[Factor, .
         halo: CIEDE2000 of the boundary band against the interior; None when it could not be measured.
         upscale_factor: How much the product was enlarged.
     """
-    edge = 0.5 if halo is None else _falling(halo, good=6.0, bad=25.0)
+    edge = 0.5 if halo is None else _falling(halo, good=2.5, bad=8.0)
     return (
         Factor(
             "clean_edge",

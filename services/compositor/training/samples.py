@@ -133,7 +133,7 @@ class SampleMaker:
             way = rng.uniform(0, 2 * np.pi)
             rows, cols = np.mgrid[:side, :side].astype(np.float32) / side - 0.5
             share = np.clip(rows * np.sin(way) + cols * np.cos(way) + 0.5, 0, 1)[..., None].astype(np.float32)
-            return np.clip(ends[0] + share * (ends[1] - ends[0]), 0, 255).astype(np.uint8)
+            return np.asarray(np.clip(ends[0] + share * (ends[1] - ends[0]), 0, 255), np.uint8)
         photo = _pick(rng, self._photos)
         span = int(np.clip(side / np.exp(rng.uniform(np.log(0.5), np.log(3))), 16, min(photo.shape[:2])))
         top, left = (int(rng.integers(0, length - span + 1)) for length in photo.shape[:2])
@@ -164,8 +164,8 @@ def _read(file: Path) -> Image:
 
 
 def _read_cutout(file: Path) -> _Cutout:
-    matte = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-    image = cv2.cvtColor(cv2.imread(str(file).removesuffix("_a.png") + ".jpg"), cv2.COLOR_BGR2RGB)
+    matte = np.asarray(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), np.uint8)
+    image: Image = cv2.cvtColor(cv2.imread(str(file).removesuffix("_a.png") + ".jpg"), cv2.COLOR_BGR2RGB)
     # Cut out on black or white: a mixed pixel's colour is not to be trusted, the nearest full one's is.
     full = (matte > _SOFT_HIGH).astype(np.uint8)
     if full.any():
@@ -173,7 +173,7 @@ def _read_cutout(file: Path) -> _Cutout:
         of_label = np.zeros(labels.max() + 1, np.intp)
         of_label[labels[full > 0]] = np.flatnonzero(full)
         image = image.reshape(-1, 3)[of_label[labels]]
-    return _Cutout(np.asarray(matte, np.uint8), np.asarray(image, np.uint8))
+    return _Cutout(matte, image)
 
 
 def _photographed(rng: np.random.Generator, colour: Image, ground: Image, matte: Float) -> tuple[Image, Image]:
@@ -191,11 +191,11 @@ def _photographed(rng: np.random.Generator, colour: Image, ground: Image, matte:
         mixed = mixed + rng.uniform(0.2, 1.0) * (mixed - cv2.GaussianBlur(mixed, (0, 0), rng.uniform(0.7, 1.5)))
     if rng.random() < 0.7:
         mixed = mixed + rng.normal(0, rng.uniform(0.5, 6), mixed.shape).astype(np.float32)
-    image = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    image = np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 98))]
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
-    return np.asarray(image, np.uint8), np.clip(np.rint(matte * 255), 0, 255).astype(np.uint8)
+        image = np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR), np.uint8)
+    return image, np.clip(np.rint(matte * 255), 0, 255).astype(np.uint8)
 
 
 def _known_before(rng: np.random.Generator, alpha: Image) -> tuple[Image, Image]:
@@ -242,4 +242,4 @@ def _misjudged(rng: np.random.Generator, alpha: Image, factor: float) -> Image:
     if rng.random() < 0.5:
         seen = np.clip((seen - rng.uniform(0.35, 0.65)) * rng.uniform(1, 2.5) + 0.5, 0, 1)
     believed = cv2.resize(seen, (side, side), interpolation=cv2.INTER_LINEAR)
-    return np.clip(np.rint(believed * 255), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(believed * 255), 0, 255), np.uint8)

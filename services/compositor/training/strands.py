@@ -19,7 +19,8 @@ _SHIFT = 4  # fractional bits of OpenCV's coordinates
 
 def draw_matte(rng: np.random.Generator, side: int) -> Matte:
     """One matte (side, side) uint8."""
-    kind = rng.choice([_fur, _hair, _mesh, _feather, _shape], p=[0.34, 0.2, 0.13, 0.13, 0.2])
+    kinds = (_fur, _hair, _mesh, _feather, _shape)
+    kind = kinds[rng.choice(len(kinds), p=[0.34, 0.2, 0.13, 0.13, 0.2])]
     canvas = np.zeros((side * _FINER, side * _FINER), np.uint8)
     kind(rng, canvas)
     return np.asarray(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
