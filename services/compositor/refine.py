@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.compositor.hard_edges import unmix_edges
 from services.compositor.matting import solve
 from services.compositor.tighten import tighten_matte
 from services.compositor.trimap import make_trimap
@@ -53,17 +54,19 @@ def refine_matte(
     Returns:
         (H, W) float32 in [0, 1], exactly 0 or 1 outside of the band.
     """
-    return tighten_matte(_snapped(solve(image, make_trimap(matte, uncertainty), matte)), edge.tighten_px)
+    alpha = solve(image, make_trimap(matte, uncertainty), matte)
+    return tighten_matte(_finished(image, alpha), edge.tighten_px)
 
 
 def refine_trimap(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Alpha where somebody else has drawn the trimap: (H, W) uint8, 0 background, 128 unknown, 255 product."""
-    return _snapped(solve(image, trimap))
+    return _finished(image, solve(image, trimap))
 
 
-def _snapped(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range."""
-    spread: NDArray[np.float32] = np.clip((alpha - np.float32(_SNAP)) / np.float32(1 - 2 * _SNAP), 0, 1)
-    spread[spread < _VISIBLE] = 0
-    spread[spread > 1 - _VISIBLE] = 1
-    return spread
+def _finished(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range; then hard edges are put right."""
+    spread = np.clip((alpha - np.float32(_SNAP)) / np.float32(1 - 2 * _SNAP), 0, 1)
+    finished = unmix_edges(image, spread)
+    finished[finished < _VISIBLE] = 0
+    finished[finished > 1 - _VISIBLE] = 1
+    return finished
