@@ -66,7 +66,7 @@ def to_input(image: Tensor, trimap: Tensor, prior: Tensor) -> Tensor:
 
 def _spread(colour: Tensor, weight: Tensor) -> Tensor:
     """Fill a picture (N, 3, S, S) from where the weight (N, 1, S, S) is, at half its size: averages of larger blocks,
-    and back."""
+    and back. A quarter of the patch that has none at all stays black: the trained weights know it so."""
     levels = [(functional.avg_pool2d(colour * weight, 2), functional.avg_pool2d(weight, 2))]
     for _ in range(_SPREAD_LEVELS):
         levels.append((functional.avg_pool2d(levels[-1][0], 2), functional.avg_pool2d(levels[-1][1], 2)))
