@@ -94,9 +94,7 @@ def rim_of(
     reach_px = 3 * rim_px + 2
     # Thin parts and hair are far from any inside they could continue; what is deep in the product is no rim, however
     # little it covers: it is glass.
-    deep = cv2.erode(
-        shape, np.ones((2 * reach_px + 1,) * 2, np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=255
-    )
+    deep = cv2.erode(shape, np.ones((2 * reach_px + 1,) * 2, np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=255)
     at = np.flatnonzero((shape > 0) & (core == 0) & (deep == 0) & (distance <= reach_px))
     if at.size == 0:
         return None

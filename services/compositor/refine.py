@@ -12,7 +12,7 @@ from services.compositor.matting import solve
 from services.compositor.tighten import tighten_matte
 from services.compositor.trimap import make_trimap
 
-_SNAP = 0.02  # what an estimate leaves where there is nothing, and misses where there is everything
+_SNAP = 0.03  # what an estimate leaves where there is nothing, and misses where there is everything
 _VISIBLE = 1 / 255  # the least that 8 bits show
 
 
