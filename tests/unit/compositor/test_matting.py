@@ -57,7 +57,7 @@ def test_the_frame_around_a_product_does_not_change_it() -> None:
     alpha = solve(wide_photo, wide_trimap)[room:-room, room:-room]
     change = np.abs(alpha - solve(photo, trimap))
     assert change.max() < 0.25
-    assert change[trimap == UNKNOWN].mean() < 0.01
+    assert change[trimap == UNKNOWN].mean() < 0.02
 
 
 @pytest.mark.parametrize("side", [BACKGROUND, PRODUCT])
