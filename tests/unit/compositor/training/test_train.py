@@ -30,7 +30,8 @@ def test_a_leg_learns_keeps_its_curve_and_goes_on(
     monkeypatch.setattr(samples, "_STRAND_MATTES", 2)
     monkeypatch.setattr(train, "_HELD_OUT_SAMPLES", 4)
     args = argparse.Namespace(
-        source=source, renders=None, out=tmp_path, start_from=None, samples=8, side=PATCH_PX, batch=4, rate=1e-3, seed=1,
+        source=source, renders=None, out=tmp_path, start_from=None, samples=8, side=PATCH_PX, batch=4, rate=1e-3,
+        seed=1,
         loaders=1, validate_every=4,
     )  # fmt: skip
     assert np.isfinite(run_leg(args))
