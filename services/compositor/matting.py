@@ -27,7 +27,6 @@ Float = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 _WIDEST_PX = 12.0  # from an unknown pixel to the nearest known one: what one look can bridge
-_SHARP_PX = 12.0  # a band as narrow as that needs no coarser level
 _MARGIN_PX = 16  # of a patch, to look into
 _CORE_PX = PATCH_PX - 2 * _MARGIN_PX
 _BATCH = 8
@@ -69,13 +68,11 @@ def solve(image: Image, trimap: Image, prior: Float | None = None) -> Float:
 
 
 def _levels(unknown: NDArray[np.bool_], has_prior: bool) -> int:
-    """How many times to halve before the band is narrow enough."""
+    """How many times to halve before the band is narrow enough; at least once where nothing is believed yet."""
     # Beyond the frame nothing is known, so it does not make a band narrow.
     widest = float(cv2.distanceTransform(unknown.view(np.uint8), cv2.DIST_L2, 3).max())
-    if has_prior and widest <= _SHARP_PX:
-        return 0
     room = math.floor(math.log2(max(min(unknown.shape) / _SMALLEST_SIDE_PX, 1)))
-    return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 1), room)
+    return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 0 if has_prior else 1), room)
 
 
 def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest: bool = True) -> Float:

@@ -11,6 +11,7 @@ BACKGROUND, UNKNOWN, PRODUCT = 0, 128, 255
 _SOFT_LOW, _SOFT_HIGH = 0.02, 0.98
 # A soft band at least `thickness` px thick is widened by half of that on both sides: a matte enlarged n times is unsure
 # of its edge by about n px, and the same factor sets how thick it draws it.
+_WIDENINGS_PX = ((4, 2), (8, 4), (16, 8), (32, 12))
 _LOOKED_AT_PX = 512  # longer side at which raggedness is seen
 _SMOOTHING_PX = 4.0
 _STRETCH_PX = (41, 41)
@@ -19,7 +20,6 @@ _LEAST_OUTLINE = 0.012  # of a stretch; less is a tip
 _FUR_REACH = 0.018  # of the longer side
 _DOUBT = 0.4  # uncertainty from which on a pixel counts as undecided
 _DOUBT_REACH = 0.02  # how far from the band, as a share of the longest side
-_WIDENINGS_PX = ((4, 2), (8, 4), (16, 8), (32, 12))
 
 
 def make_trimap(
