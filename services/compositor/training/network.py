@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.common.layers import Residual, convolution
+
 _INPUTS = 35
 _HALF, _QUARTER, _EIGHTH = 24, 40, 72  # widths
 _SURE = 0.9  # a prior from where on a pixel's colour is taken for its side's
@@ -77,38 +79,20 @@ def _spread(colour: Tensor, weight: Tensor) -> Tensor:
     return filled
 
 
-def _convolution(before: int, after: int, side: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, side, stride, side // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
-    )
-
-
-class _Residual(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
-    def __init__(self, width: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.first = _convolution(width, width)
-        self.second = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False), nn.BatchNorm2d(width)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return functional.relu(features + self.second(self.first(features)))
-
-
 class EdgeNetwork(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
     """(N, 35, S/2, S/2) from `to_input` to alpha (N, 1, S, S), S a multiple of 64; a little beyond [0, 1] at times."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = _convolution(_INPUTS, _HALF)
-        self.to_quarter = nn.Sequential(_convolution(_HALF, _QUARTER, stride=2), _Residual(_QUARTER))
+        self.enter = convolution(_INPUTS, _HALF)
+        self.to_quarter = nn.Sequential(convolution(_HALF, _QUARTER, stride=2), Residual(_QUARTER))
         self.to_eighth = nn.Sequential(
-            _convolution(_QUARTER, _EIGHTH, stride=2), _Residual(_EIGHTH), _Residual(_EIGHTH, 2)
+            convolution(_QUARTER, _EIGHTH, stride=2), Residual(_EIGHTH), Residual(_EIGHTH, 2)
         )
         self.up_quarter = nn.Sequential(
-            _convolution(_EIGHTH + _QUARTER, _QUARTER, side=1), _convolution(_QUARTER, _QUARTER)
+            convolution(_EIGHTH + _QUARTER, _QUARTER, side=1), convolution(_QUARTER, _QUARTER)
         )
-        self.up_half = nn.Sequential(_convolution(_QUARTER + _HALF, _HALF, side=1), _convolution(_HALF, _HALF))
+        self.up_half = nn.Sequential(convolution(_QUARTER + _HALF, _HALF, side=1), convolution(_HALF, _HALF))
         self.finest = nn.Sequential(nn.Conv2d(_HALF, 4, 3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, given: Tensor) -> Tensor:

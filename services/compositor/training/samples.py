@@ -18,6 +18,7 @@ import structlog
 from numpy.typing import NDArray
 
 from services.common.color import linear_to_srgb, srgb_to_linear
+from services.compositor.sampling import NearestPixels
 from services.compositor.training.strands import draw_matte
 from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN
 
@@ -167,12 +168,9 @@ def _read_cutout(file: Path) -> _Cutout:
     matte = np.asarray(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), np.uint8)
     image: Image = cv2.cvtColor(cv2.imread(str(file).removesuffix("_a.png") + ".jpg"), cv2.COLOR_BGR2RGB)
     # Cut out on black or white: a mixed pixel's colour is not to be trusted, the nearest full one's is.
-    full = (matte > _SOFT_HIGH).astype(np.uint8)
+    full = matte > _SOFT_HIGH
     if full.any():
-        _, labels = cv2.distanceTransformWithLabels(1 - full, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-        of_label = np.zeros(labels.max() + 1, np.intp)
-        of_label[labels[full > 0]] = np.flatnonzero(full)
-        image = image.reshape(-1, 3)[of_label[labels]]
+        image = image.reshape(-1, 3)[NearestPixels.of(full).at(np.arange(matte.size))].reshape(image.shape)
     return _Cutout(matte, image)
 
 

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.common.layers import Residual, convolution
+
 _WIDTHS = (16, 32, 64, 112, 176)  # at 1/2, 1/4, 1/8, 1/16, 1/32
 _DEPTHS = (0, 1, 2, 2, 2)
 _DECODER_WIDTHS = (16, 32, 48, 80)  # at 1/2, 1/4, 1/8, 1/16
@@ -30,24 +32,6 @@ SMALLEST_STEP = 32
 def to_input(image: Tensor) -> Tensor:
     """Bytes (N, 3, S, S) to what the network takes."""
     return image.float().div_(127.5).sub_(1.0)
-
-
-def _convolution(before: int, after: int, side: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, side, stride, side // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
-    )
-
-
-class _Residual(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
-    def __init__(self, width: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.first = _convolution(width, width)
-        self.second = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False), nn.BatchNorm2d(width)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return functional.relu(features + self.second(self.first(features)))
 
 
 class _Attention(nn.Module):  # type: ignore[misc]  # torch is not there when types are checked
@@ -80,8 +64,8 @@ class _Up(nn.Module):  # type: ignore[misc]  # torch is not there when types are
 
     def __init__(self, before: int, skip: int, after: int, *, refined: bool) -> None:
         super().__init__()
-        self.narrow = _convolution(before + skip, after, side=1)
-        self.refine = _Residual(after) if refined else _convolution(after, after)
+        self.narrow = convolution(before + skip, after, side=1)
+        self.refine = Residual(after) if refined else convolution(after, after)
         self.side = nn.Conv2d(after, 1, 1)
 
     def forward(self, features: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,7 +82,7 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not there when types
         stages: list[nn.Module] = []
         before = 3
         for width, depth in zip(_WIDTHS, _DEPTHS, strict=True):
-            blocks = [_convolution(before, width, stride=2), *(_Residual(width, 1 + i % 2) for i in range(depth))]
+            blocks = [convolution(before, width, stride=2), *(Residual(width, 1 + i % 2) for i in range(depth))]
             stages.append(nn.Sequential(*blocks))
             before = width
         self.stages = nn.ModuleList(stages)
