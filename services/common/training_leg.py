@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import argparse
 import copy
 import csv
 import math
@@ -129,6 +130,19 @@ class SampleRow(Dataset[T_co], Generic[T_co]):  # type: ignore[misc]  # torch is
 
     def __getitem__(self, index: int) -> T_co:
         return self._draw(np.random.default_rng((self._seed, self._first + index)))
+
+
+def add_leg_arguments(parser: argparse.ArgumentParser, *, samples: int) -> None:
+    """What can be said of any leg on the command line; `samples` is its length where nothing is said."""
+    parser.add_argument(
+        "--start-from", type=Path, metavar="WEIGHTS", help="what a run without a checkpoint starts from"
+    )
+    parser.add_argument("--samples", type=int, default=samples, help="of a new leg")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of the leg")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--loaders", type=int, default=1, help="processes that make samples")
+    parser.add_argument("--validate-every", type=int, default=20_000, metavar="SAMPLES")
 
 
 def one_thread(_: int) -> None:

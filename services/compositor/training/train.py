@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from services.common.training_leg import Leg, SampleRow, keep_curve, one_thread
+from services.common.training_leg import Leg, SampleRow, add_leg_arguments, keep_curve, one_thread
 from services.compositor.training.network import EdgeNetwork, to_input
 from services.compositor.training.samples import SampleMaker
 
@@ -168,14 +168,8 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=Path("../shared/train"), help="folder of the training pack")
     parser.add_argument("--renders", type=Path, default=Path(".training/renders"), help="generated products")
     parser.add_argument("--out", type=Path, default=Path(".training/edge"), help="folder of checkpoint and curve")
-    parser.add_argument("--start-from", type=Path, help="weights to begin with where there is no checkpoint")
-    parser.add_argument("--samples", type=int, default=200_000, help="of a new leg")
     parser.add_argument("--side", type=int, default=128, help="pixels of a patch")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of the leg")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--loaders", type=int, default=1, help="processes that make samples")
-    parser.add_argument("--validate-every", type=int, default=20_000, metavar="SAMPLES")
+    add_leg_arguments(parser, samples=200_000)
     run_leg(parser.parse_args())
 
 

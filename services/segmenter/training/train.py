@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from services.common.training_leg import Leg, SampleRow, keep_curve, one_thread
+from services.common.training_leg import Leg, SampleRow, add_leg_arguments, keep_curve, one_thread
 from services.segmenter.training.composites import SampleMaker
 from services.segmenter.training.losses import matte_loss
 from services.segmenter.training.network import SMALLEST_STEP, Network, to_input
@@ -131,16 +131,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--pack", type=Path, default=Path(".training/pack"), help="folder of the pack's pieces")
     parser.add_argument("--out", type=Path, default=Path(".training/run"), help="folder of checkpoint and curve")
-    parser.add_argument(
-        "--start-from", type=Path, metavar="WEIGHTS", help="what a run without a checkpoint starts from"
-    )
-    parser.add_argument("--samples", type=int, default=300_000, help="of a new leg")
     parser.add_argument("--side", type=input_side, default=256, help="pixels of the square input")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate of the leg")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--loaders", type=int, default=1, help="processes that make samples")
-    parser.add_argument("--validate-every", type=int, default=20_000, metavar="SAMPLES")
+    add_leg_arguments(parser, samples=300_000)
     run_leg(parser.parse_args())
 
 
