@@ -56,10 +56,12 @@ def find_traits(
         return frozenset(found)
     if background.is_plain:
         field = background.field(*size)
-        if _is_white_on_white(lab, field, inside):
+        # Before white, a white product looks like glass to any colour measure, and taken for glass it is erased.
+        if not _is_near_white(field):
+            if _is_transparent(lab, field, inside):
+                found.add(Trait.TRANSPARENT)
+        elif _is_like(field, lab, inside):
             found.add(Trait.WHITE_ON_WHITE)
-        elif _is_transparent(lab, field, inside):
-            found.add(Trait.TRANSPARENT)
         if _is_hairy(lab, product):
             found.add(Trait.HAIRY)
     if _is_reflective(lab, inside):
@@ -69,12 +71,16 @@ def find_traits(
     return frozenset(found)
 
 
-def _is_white_on_white(lab: NDArray[np.float32], field: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:
-    """The backdrop is near white, and half of the product's inside is within 15 ΔE76 of it."""
+def _is_near_white(field: NDArray[np.float32]) -> bool:
+    """A backdrop of L* at least 90 and next to no chroma."""
     typical = np.median(field, axis=(0, 1))
-    near_white = typical[0] >= 90 and float(np.hypot(typical[1], typical[2])) <= 6
+    return bool(typical[0] >= 90 and np.hypot(typical[1], typical[2]) <= 6)
+
+
+def _is_like(field: NDArray[np.float32], lab: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:
+    """Half of the product's inside is within 15 ΔE76 of the backdrop."""
     close = np.linalg.norm(lab - field, axis=2)[inside] <= 15
-    return bool(near_white and close.mean() >= 0.5)
+    return bool(close.mean() >= 0.5)
 
 
 def _is_transparent(lab: NDArray[np.float32], field: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:
