@@ -25,13 +25,17 @@ _sym_db = _symbol_database.Default()
 from packshot import _validate as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17packshot/v1/image.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\"v\n\x0b\x42oundingBox\x12\x16\n\x01x\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00\x12\x16\n\x01y\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00\x12\x1a\n\x05width\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12\x1b\n\x06height\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\"K\n\x05Piece\x12.\n\x0c\x62ounding_box\x18\x01 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x12\n\narea_share\x18\x02 \x01(\x01\"7\n\x08Proposal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"\xda\x02\n\x0cSegmentation\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x36\n\x10\x62\x61\x63kground_class\x18\x03 \x01(\x0e\x32\x1c.packshot.v1.BackgroundClass\x12\x18\n\x10\x62\x61\x63kground_color\x18\x04 \x01(\t\x12\"\n\x06traits\x18\x05 \x03(\x0e\x32\x12.packshot.v1.Trait\x12\"\n\x06pieces\x18\x06 \x03(\x0b\x32\x12.packshot.v1.Piece\x12\x11\n\tagreement\x18\x07 \x01(\x01\x12(\n\tproposals\x18\x08 \x03(\x0b\x32\x15.packshot.v1.Proposal\x12\r\n\x05model\x18\t \x01(\t\x12\x15\n\rtouches_frame\x18\n \x01(\x08\x12\x12\n\nsoft_share\x18\x0b \x01(\x01\x12\x14\n\x0c\x65xpected_iou\x18\x0c \x01(\x01\"(\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"1\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x01*\xca\x01\n\x0f\x42\x61\x63kgroundClass\x12 \n\x1c\x42\x41\x43KGROUND_CLASS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42\x41\x43KGROUND_CLASS_SOLID\x10\x01\x12\x1d\n\x19\x42\x41\x43KGROUND_CLASS_GRADIENT\x10\x02\x12\x1c\n\x18\x42\x41\x43KGROUND_CLASS_PATTERN\x10\x03\x12\x1a\n\x16\x42\x41\x43KGROUND_CLASS_SCENE\x10\x04\x12 \n\x1c\x42\x41\x43KGROUND_CLASS_TRANSPARENT\x10\x05*\xa5\x01\n\x05Trait\x12\x15\n\x11TRAIT_UNSPECIFIED\x10\x00\x12\x15\n\x11TRAIT_TRANSPARENT\x10\x01\x12\x0f\n\x0bTRAIT_HAIRY\x10\x02\x12\x14\n\x10TRAIT_REFLECTIVE\x10\x03\x12\x15\n\x11TRAIT_MULTI_PIECE\x10\x04\x12\x18\n\x14TRAIT_WHITE_ON_WHITE\x10\x05\x12\x16\n\x12TRAIT_WORN_OR_HELD\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17packshot/v1/image.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\"D\n\tPointHint\x12\x12\n\x01x\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x12\n\x01y\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x0f\n\x07include\x18\x03 \x01(\x08\"v\n\x0b\x42oundingBox\x12\x16\n\x01x\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00\x12\x16\n\x01y\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x00\x12\x1a\n\x05width\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12\x1b\n\x06height\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\"K\n\x05Piece\x12.\n\x0c\x62ounding_box\x18\x01 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x12\n\narea_share\x18\x02 \x01(\x01\"7\n\x08Proposal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"\xda\x02\n\x0cSegmentation\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x36\n\x10\x62\x61\x63kground_class\x18\x03 \x01(\x0e\x32\x1c.packshot.v1.BackgroundClass\x12\x18\n\x10\x62\x61\x63kground_color\x18\x04 \x01(\t\x12\"\n\x06traits\x18\x05 \x03(\x0e\x32\x12.packshot.v1.Trait\x12\"\n\x06pieces\x18\x06 \x03(\x0b\x32\x12.packshot.v1.Piece\x12\x11\n\tagreement\x18\x07 \x01(\x01\x12(\n\tproposals\x18\x08 \x03(\x0b\x32\x15.packshot.v1.Proposal\x12\r\n\x05model\x18\t \x01(\t\x12\x15\n\rtouches_frame\x18\n \x01(\x08\x12\x12\n\nsoft_share\x18\x0b \x01(\x01\x12\x14\n\x0c\x65xpected_iou\x18\x0c \x01(\x01\"(\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"1\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x01*\xca\x01\n\x0f\x42\x61\x63kgroundClass\x12 \n\x1c\x42\x41\x43KGROUND_CLASS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42\x41\x43KGROUND_CLASS_SOLID\x10\x01\x12\x1d\n\x19\x42\x41\x43KGROUND_CLASS_GRADIENT\x10\x02\x12\x1c\n\x18\x42\x41\x43KGROUND_CLASS_PATTERN\x10\x03\x12\x1a\n\x16\x42\x41\x43KGROUND_CLASS_SCENE\x10\x04\x12 \n\x1c\x42\x41\x43KGROUND_CLASS_TRANSPARENT\x10\x05*\xa5\x01\n\x05Trait\x12\x15\n\x11TRAIT_UNSPECIFIED\x10\x00\x12\x15\n\x11TRAIT_TRANSPARENT\x10\x01\x12\x0f\n\x0bTRAIT_HAIRY\x10\x02\x12\x14\n\x10TRAIT_REFLECTIVE\x10\x03\x12\x15\n\x11TRAIT_MULTI_PIECE\x10\x04\x12\x18\n\x14TRAIT_WHITE_ON_WHITE\x10\x05\x12\x16\n\x12TRAIT_WORN_OR_HELD\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'packshot.v1.image_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_POINTHINT'].fields_by_name['x']._loaded_options = None
+  _globals['_POINTHINT'].fields_by_name['x']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_POINTHINT'].fields_by_name['y']._loaded_options = None
+  _globals['_POINTHINT'].fields_by_name['y']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_BOUNDINGBOX'].fields_by_name['x']._loaded_options = None
   _globals['_BOUNDINGBOX'].fields_by_name['x']._serialized_options = b'\272H\010\032\006\030\377\377\003(\000'
   _globals['_BOUNDINGBOX'].fields_by_name['y']._loaded_options = None
@@ -40,20 +44,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOUNDINGBOX'].fields_by_name['width']._serialized_options = b'\272H\010\032\006\030\377\377\003(\001'
   _globals['_BOUNDINGBOX'].fields_by_name['height']._loaded_options = None
   _globals['_BOUNDINGBOX'].fields_by_name['height']._serialized_options = b'\272H\010\032\006\030\377\377\003(\001'
-  _globals['_BACKGROUNDCLASS']._serialized_start=766
-  _globals['_BACKGROUNDCLASS']._serialized_end=968
-  _globals['_TRAIT']._serialized_start=971
-  _globals['_TRAIT']._serialized_end=1136
-  _globals['_BOUNDINGBOX']._serialized_start=69
-  _globals['_BOUNDINGBOX']._serialized_end=187
-  _globals['_PIECE']._serialized_start=189
-  _globals['_PIECE']._serialized_end=264
-  _globals['_PROPOSAL']._serialized_start=266
-  _globals['_PROPOSAL']._serialized_end=321
-  _globals['_SEGMENTATION']._serialized_start=324
-  _globals['_SEGMENTATION']._serialized_end=670
-  _globals['_WARNING']._serialized_start=672
-  _globals['_WARNING']._serialized_end=712
-  _globals['_STAGETIMING']._serialized_start=714
-  _globals['_STAGETIMING']._serialized_end=763
+  _globals['_BACKGROUNDCLASS']._serialized_start=836
+  _globals['_BACKGROUNDCLASS']._serialized_end=1038
+  _globals['_TRAIT']._serialized_start=1041
+  _globals['_TRAIT']._serialized_end=1206
+  _globals['_POINTHINT']._serialized_start=69
+  _globals['_POINTHINT']._serialized_end=137
+  _globals['_BOUNDINGBOX']._serialized_start=139
+  _globals['_BOUNDINGBOX']._serialized_end=257
+  _globals['_PIECE']._serialized_start=259
+  _globals['_PIECE']._serialized_end=334
+  _globals['_PROPOSAL']._serialized_start=336
+  _globals['_PROPOSAL']._serialized_end=391
+  _globals['_SEGMENTATION']._serialized_start=394
+  _globals['_SEGMENTATION']._serialized_end=740
+  _globals['_WARNING']._serialized_start=742
+  _globals['_WARNING']._serialized_end=782
+  _globals['_STAGETIMING']._serialized_start=784
+  _globals['_STAGETIMING']._serialized_end=833
 # @@protoc_insertion_point(module_scope)

@@ -82,6 +82,34 @@ TRAIT_WORN_OR_HELD: Trait.ValueType  # 6
 Global___Trait: _TypeAlias = Trait  # noqa: Y015
 
 @_typing.final
+class PointHint(_message.Message):
+    """What a person says about one pixel of the upright photo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    INCLUDE_FIELD_NUMBER: _builtins.int
+    x: _builtins.int
+    y: _builtins.int
+    include: _builtins.bool
+    """The product is there; otherwise background is."""
+    def __init__(
+        self,
+        *,
+        x: _builtins.int = ...,
+        y: _builtins.int = ...,
+        include: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include", b"include", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointHint: _TypeAlias = PointHint  # noqa: Y015
+
+@_typing.final
 class BoundingBox(_message.Message):
     """A rectangle in pixels of the upright photo (after EXIF orientation), origin top left."""
 

@@ -160,6 +160,7 @@ class ProcessOptions(_message.Message):
     SHADOW_FIELD_NUMBER: _builtins.int
     ARRANGEMENT_FIELD_NUMBER: _builtins.int
     DEBUG_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """E.g. "electronics"; empty means unspecified: only the rules common to all categories apply."""
     as_of_date: _builtins.str
@@ -184,6 +185,10 @@ class ProcessOptions(_message.Message):
     def layout(self) -> Global___LayoutOptions: ...
     @_builtins.property
     def canvas(self) -> Global___CanvasOptions: ...
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.PointHint]:
+        """Pixels that are the product, or are not, where the proposals got it wrong."""
+
     def __init__(
         self,
         *,
@@ -197,10 +202,11 @@ class ProcessOptions(_message.Message):
         shadow: Global___Shadow.ValueType = ...,
         arrangement: Global___Arrangement.ValueType = ...,
         debug: _builtins.bool = ...,
+        points: _abc.Iterable[_image_pb2.PointHint] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "layout", b"layout", "region_of_interest", b"region_of_interest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement", b"arrangement", "as_of_date", b"as_of_date", "canvas", b"canvas", "category", b"category", "debug", b"debug", "layout", b"layout", "marketplaces", b"marketplaces", "outputs", b"outputs", "region_of_interest", b"region_of_interest", "shadow", b"shadow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement", b"arrangement", "as_of_date", b"as_of_date", "canvas", b"canvas", "category", b"category", "debug", b"debug", "layout", b"layout", "marketplaces", b"marketplaces", "outputs", b"outputs", "points", b"points", "region_of_interest", b"region_of_interest", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from packshot import _validate as buf_dot_validate_dot_validate__pb2
 from packshot.v1 import image_pb2 as packshot_dot_v1_dot_image__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpackshot/v1/segmenter.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17packshot/v1/image.proto\"h\n\x13SegmentImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x34\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\"\x9b\x01\n\x14SegmentImageResponse\x12\x11\n\tmatte_png\x18\x01 \x01(\x0c\x12/\n\x0csegmentation\x18\x02 \x01(\x0b\x32\x19.packshot.v1.Segmentation\x12&\n\x08warnings\x18\x03 \x03(\x0b\x32\x14.packshot.v1.Warning\x12\x17\n\x0funcertainty_png\x18\x04 \x01(\x0c\x32g\n\x10SegmenterService\x12S\n\x0cSegmentImage\x12 .packshot.v1.SegmentImageRequest\x1a!.packshot.v1.SegmentImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpackshot/v1/segmenter.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17packshot/v1/image.proto\"\x9a\x01\n\x13SegmentImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x34\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x30\n\x06points\x18\x03 \x03(\x0b\x32\x16.packshot.v1.PointHintB\x08\xbaH\x05\x92\x01\x02\x10@\"\x1a\n\x18\x44\x65scribeSegmenterRequest\">\n\x19\x44\x65scribeSegmenterResponse\x12\x11\n\tproposers\x18\x01 \x03(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x9b\x01\n\x14SegmentImageResponse\x12\x11\n\tmatte_png\x18\x01 \x01(\x0c\x12/\n\x0csegmentation\x18\x02 \x01(\x0b\x32\x19.packshot.v1.Segmentation\x12&\n\x08warnings\x18\x03 \x03(\x0b\x32\x14.packshot.v1.Warning\x12\x17\n\x0funcertainty_png\x18\x04 \x01(\x0c\x32\xcb\x01\n\x10SegmenterService\x12S\n\x0cSegmentImage\x12 .packshot.v1.SegmentImageRequest\x1a!.packshot.v1.SegmentImageResponse\x12\x62\n\x11\x44\x65scribeSegmenter\x12%.packshot.v1.DescribeSegmenterRequest\x1a&.packshot.v1.DescribeSegmenterResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEGMENTIMAGEREQUEST'].fields_by_name['photo']._loaded_options = None
   _globals['_SEGMENTIMAGEREQUEST'].fields_by_name['photo']._serialized_options = b'\272H\tz\007\020\001\030\200\200\200 '
-  _globals['_SEGMENTIMAGEREQUEST']._serialized_start=98
-  _globals['_SEGMENTIMAGEREQUEST']._serialized_end=202
-  _globals['_SEGMENTIMAGERESPONSE']._serialized_start=205
-  _globals['_SEGMENTIMAGERESPONSE']._serialized_end=360
-  _globals['_SEGMENTERSERVICE']._serialized_start=362
-  _globals['_SEGMENTERSERVICE']._serialized_end=465
+  _globals['_SEGMENTIMAGEREQUEST'].fields_by_name['points']._loaded_options = None
+  _globals['_SEGMENTIMAGEREQUEST'].fields_by_name['points']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_SEGMENTIMAGEREQUEST']._serialized_start=99
+  _globals['_SEGMENTIMAGEREQUEST']._serialized_end=253
+  _globals['_DESCRIBESEGMENTERREQUEST']._serialized_start=255
+  _globals['_DESCRIBESEGMENTERREQUEST']._serialized_end=281
+  _globals['_DESCRIBESEGMENTERRESPONSE']._serialized_start=283
+  _globals['_DESCRIBESEGMENTERRESPONSE']._serialized_end=345
+  _globals['_SEGMENTIMAGERESPONSE']._serialized_start=348
+  _globals['_SEGMENTIMAGERESPONSE']._serialized_end=503
+  _globals['_SEGMENTERSERVICE']._serialized_start=506
+  _globals['_SEGMENTERSERVICE']._serialized_end=709
 # @@protoc_insertion_point(module_scope)

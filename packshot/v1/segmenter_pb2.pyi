@@ -25,24 +25,71 @@ class SegmentImageRequest(_message.Message):
 
     PHOTO_FIELD_NUMBER: _builtins.int
     REGION_OF_INTEREST_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
     photo: _builtins.bytes
     @_builtins.property
     def region_of_interest(self) -> _image_pb2.BoundingBox:
         """Everything outside is background. Unset means the whole photo."""
+
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.PointHint]:
+        """What a person said about single pixels of the upright photo."""
 
     def __init__(
         self,
         *,
         photo: _builtins.bytes = ...,
         region_of_interest: _image_pb2.BoundingBox | None = ...,
+        points: _abc.Iterable[_image_pb2.PointHint] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["region_of_interest", b"region_of_interest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "region_of_interest", b"region_of_interest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo", b"photo", "points", b"points", "region_of_interest", b"region_of_interest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SegmentImageRequest: _TypeAlias = SegmentImageRequest  # noqa: Y015
+
+@_typing.final
+class DescribeSegmenterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeSegmenterRequest: _TypeAlias = DescribeSegmenterRequest  # noqa: Y015
+
+@_typing.final
+class DescribeSegmenterResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSERS_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """"sha256:" and the hash over proposers, their weights and the version of the code."""
+    @_builtins.property
+    def proposers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """E.g. ["classical", "packshot"]."""
+
+    def __init__(
+        self,
+        *,
+        proposers: _abc.Iterable[_builtins.str] | None = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "proposers", b"proposers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeSegmenterResponse: _TypeAlias = DescribeSegmenterResponse  # noqa: Y015
 
 @_typing.final
 class SegmentImageResponse(_message.Message):

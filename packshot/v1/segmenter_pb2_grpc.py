@@ -39,6 +39,11 @@ class SegmenterServiceStub:
                 request_serializer=packshot_dot_v1_dot_segmenter__pb2.SegmentImageRequest.SerializeToString,
                 response_deserializer=packshot_dot_v1_dot_segmenter__pb2.SegmentImageResponse.FromString,
                 _registered_method=True)
+        self.DescribeSegmenter = channel.unary_unary(
+                '/packshot.v1.SegmenterService/DescribeSegmenter',
+                request_serializer=packshot_dot_v1_dot_segmenter__pb2.DescribeSegmenterRequest.SerializeToString,
+                response_deserializer=packshot_dot_v1_dot_segmenter__pb2.DescribeSegmenterResponse.FromString,
+                _registered_method=True)
 
 
 class SegmenterServiceServicer:
@@ -51,6 +56,13 @@ class SegmenterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeSegmenter(self, request, context):
+        """What a photo would be segmented with. Two answers with the same digest segment the same photo alike.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmenterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +70,11 @@ def add_SegmenterServiceServicer_to_server(servicer, server):
                     servicer.SegmentImage,
                     request_deserializer=packshot_dot_v1_dot_segmenter__pb2.SegmentImageRequest.FromString,
                     response_serializer=packshot_dot_v1_dot_segmenter__pb2.SegmentImageResponse.SerializeToString,
+            ),
+            'DescribeSegmenter': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeSegmenter,
+                    request_deserializer=packshot_dot_v1_dot_segmenter__pb2.DescribeSegmenterRequest.FromString,
+                    response_serializer=packshot_dot_v1_dot_segmenter__pb2.DescribeSegmenterResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +104,33 @@ class SegmenterService:
             '/packshot.v1.SegmenterService/SegmentImage',
             packshot_dot_v1_dot_segmenter__pb2.SegmentImageRequest.SerializeToString,
             packshot_dot_v1_dot_segmenter__pb2.SegmentImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeSegmenter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/packshot.v1.SegmenterService/DescribeSegmenter',
+            packshot_dot_v1_dot_segmenter__pb2.DescribeSegmenterRequest.SerializeToString,
+            packshot_dot_v1_dot_segmenter__pb2.DescribeSegmenterResponse.FromString,
             options,
             channel_credentials,
             insecure,

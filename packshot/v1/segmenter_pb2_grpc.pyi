@@ -33,12 +33,16 @@ class SegmenterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SegmenterServiceAsyncStub: ...
     SegmentImage: _grpc.UnaryUnaryMultiCallable[_segmenter_pb2.SegmentImageRequest, _segmenter_pb2.SegmentImageResponse]
     """Decodes a photo and returns the best soft matte with what was found on the way."""
+    DescribeSegmenter: _grpc.UnaryUnaryMultiCallable[_segmenter_pb2.DescribeSegmenterRequest, _segmenter_pb2.DescribeSegmenterResponse]
+    """What a photo would be segmented with. Two answers with the same digest segment the same photo alike."""
 
 @_typing.type_check_only
 class SegmenterServiceAsyncStub(SegmenterServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SegmentImage: _aio.UnaryUnaryMultiCallable[_segmenter_pb2.SegmentImageRequest, _segmenter_pb2.SegmentImageResponse]  # type: ignore[assignment]
     """Decodes a photo and returns the best soft matte with what was found on the way."""
+    DescribeSegmenter: _aio.UnaryUnaryMultiCallable[_segmenter_pb2.DescribeSegmenterRequest, _segmenter_pb2.DescribeSegmenterResponse]  # type: ignore[assignment]
+    """What a photo would be segmented with. Two answers with the same digest segment the same photo alike."""
 
 class SegmenterServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +52,13 @@ class SegmenterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_segmenter_pb2.SegmentImageResponse, _abc.Awaitable[_segmenter_pb2.SegmentImageResponse]]:
         """Decodes a photo and returns the best soft matte with what was found on the way."""
+
+    @_abc_1.abstractmethod
+    def DescribeSegmenter(
+        self,
+        request: _segmenter_pb2.DescribeSegmenterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_segmenter_pb2.DescribeSegmenterResponse, _abc.Awaitable[_segmenter_pb2.DescribeSegmenterResponse]]:
+        """What a photo would be segmented with. Two answers with the same digest segment the same photo alike."""
 
 def add_SegmenterServiceServicer_to_server(servicer: SegmenterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,6 +22,14 @@ class GatewaySettings(ServerSettings):
     nats_url: str = Field(default="", description="empty: no events")
     auth: Literal["api-key", "off"] = Field(default="api-key", description='"off" only on loopback')
     api_keys_file: Path | None = Field(default=None, description="see services/gateway/keys.py")
+    role: Literal["api", "worker", "all"] = Field(
+        default="all", description="answer callers, work on jobs, or both; also --role"
+    )
+    database_url: str = Field(
+        default="",
+        description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME; empty: no jobs, no reviews",
+    )
+    objects_url: str = Field(default="", description="file:///FOLDER or s3://BUCKET/PREFIX: photos and results of jobs")
     default_marketplace: str = Field(default="amazon-us", description="for requests that name none")
     max_concurrent_photos: int = Field(default=64, ge=1, description="photos in work at the same time")
     max_stream_items: int = Field(default=16, ge=1, description="unanswered photos of one stream")
