@@ -25,12 +25,18 @@ _NO_RETRY: Final = ("grpc-retry-pushback-ms", "-1")
 
 Unary = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
 Stream = Callable[[AsyncIterator[Message], grpc.aio.ServicerContext[Any, Any]], AsyncGenerator[Message, None]]
+Download = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], AsyncGenerator[Message, None]]
+Upload = Callable[[AsyncIterator[Message], grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
 
 log = structlog.get_logger()
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    """Wraps our unary and bidirectional methods; lets health and reflection through untouched."""
+    """Wraps our methods; lets health and reflection through untouched.
+
+    A subclass says what happens around `unary` calls and around `stream`s; a stream in one direction only
+    (`download`, `upload`) is wrapped as a stream whose other side has one message.
+    """
 
     async def intercept_service(
         self,
@@ -48,13 +54,53 @@ class Interceptor(grpc.aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(
                 self.stream(method, cast(Stream, handler.stream_stream)), *coders
             )
-        raise NotImplementedError(f"{method}: only unary and bidirectional methods are known here")
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self.download(method, cast(Download, handler.unary_stream)), *coders
+            )
+        return grpc.stream_unary_rpc_method_handler(self.upload(method, cast(Upload, handler.stream_unary)), *coders)
 
     def unary(self, method: str, call: Unary) -> Unary:
         raise NotImplementedError
 
     def stream(self, method: str, call: Stream) -> Stream:
         raise NotImplementedError
+
+    def download(self, method: str, call: Download) -> Download:
+        async def answers(
+            requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncGenerator[Message, None]:
+            async for request in requests:
+                async with aclosing(call(request, context)) as responses:
+                    async for response in responses:
+                        yield response
+
+        around = self.stream(method, answers)
+
+        async def wrapped(
+            request: Message, context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncGenerator[Message, None]:
+            async with aclosing(around(_only(request), context)) as responses:
+                async for response in responses:
+                    yield response
+
+        return wrapped
+
+    def upload(self, method: str, call: Upload) -> Upload:
+        async def answers(
+            requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncGenerator[Message, None]:
+            yield await call(requests, context)
+
+        around = self.stream(method, answers)
+
+        async def wrapped(requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            async with aclosing(around(requests, context)) as responses:
+                # To the end: what wraps the call does its last things there.
+                (response,) = [response async for response in responses]
+            return response
+
+        return wrapped
 
 
 class Calls(Interceptor):
@@ -99,10 +145,10 @@ class Calls(Interceptor):
 
 
 class Requests(Interceptor):
-    """Gives calls without a deadline the service's default and checks unary requests against the protos.
+    """Gives calls without a deadline the service's default and checks single requests against the protos.
 
     The items of a stream are checked one by one by the method itself: one bad item must not end the stream,
-    and a stream lives as long as its caller feeds it.
+    and a stream lives as long as its caller feeds or reads it.
     """
 
     def __init__(self, default_deadline_ms: int) -> None:
@@ -126,6 +172,20 @@ class Requests(Interceptor):
     def stream(self, method: str, call: Stream) -> Stream:
         return call
 
+    def download(self, method: str, call: Download) -> Download:
+        async def checked(
+            request: Message, context: grpc.aio.ServicerContext[Any, Any]
+        ) -> AsyncGenerator[Message, None]:
+            validation.check(request)
+            async with aclosing(call(request, context)) as responses:
+                async for response in responses:
+                    yield response
+
+        return checked
+
+    def upload(self, method: str, call: Upload) -> Upload:
+        return call
+
 
 def request_id() -> str:
     """The id of the request being served."""
@@ -143,6 +203,10 @@ def metadata_value(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str
         if name == key:
             return value if isinstance(value, str) else value.decode("latin-1")
     return ""
+
+
+async def _only(request: Message) -> AsyncGenerator[Message, None]:
+    yield request
 
 
 def _bound(method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
