@@ -28,21 +28,29 @@ class Bus:
 
     Args:
         nats_url: e.g. "nats://127.0.0.1:4222".
-        stream: The stream that must exist.
+        streams: The streams that must exist.
         queue_size: Events that may wait.
     """
 
-    def __init__(self, nats_url: str, stream: topology.Stream, queue_size: int = 10_000) -> None:
+    def __init__(self, nats_url: str, *streams: topology.Stream, queue_size: int = 10_000) -> None:
         self._url = nats_url
-        self._stream = stream
+        self._streams = streams
         self._queue: asyncio.Queue[_Message] = asyncio.Queue(queue_size)
         self._client: Client | None = None
         self._publisher: asyncio.Task[None] | None = None
         self.dropped = 0
 
+    @property
+    def client(self) -> Client:
+        """The connection, for what is more than publishing. Once connected it mends itself."""
+        if self._client is None:
+            raise RuntimeError("the bus is used before it is connected")
+        return self._client
+
     async def connect(self) -> None:
-        """Raises StartError when NATS or the stream is not there."""
+        """Raises StartError when NATS or one of the streams is not there."""
         client = Client()
+        missing = ""
         try:
             # The client itself would go on trying for ever, at the start too.
             async with asyncio.timeout(topology.CONNECT_TIMEOUT_S):
@@ -53,11 +61,13 @@ class Bus:
                     error_cb=_log_error,
                     name="packshot-gateway",
                 )
-                await client.jetstream().stream_info(self._stream.name)
+                for stream in self._streams:
+                    missing = stream.name
+                    await client.jetstream().stream_info(stream.name)
         except NotFoundError:
             await client.close()
             raise StartError(
-                f"NATS at {_without_password(self._url)} has no stream {self._stream.name}: "
+                f"NATS at {_without_password(self._url)} has no stream {missing}: "
                 f"run `python -m services.common.topology --nats-url {_without_password(self._url)}`"
             ) from None
         except (NatsError, OSError, TimeoutError) as error:

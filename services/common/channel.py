@@ -4,27 +4,25 @@ import json
 
 import grpc
 
-_SERVICE_CONFIG = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                # Every stage call is a pure function of its request, so all may be repeated.
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-    }
-)
+_BALANCING = {"loadBalancingConfig": [{"round_robin": {}}]}
 
-OPTIONS: tuple[tuple[str, str | int], ...] = (
-    ("grpc.service_config", _SERVICE_CONFIG),
+_RETRIES = {
+    "methodConfig": [
+        {
+            # Every stage call is a pure function of its request, so all may be repeated.
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+_COMMON: tuple[tuple[str, str | int], ...] = (
     ("grpc.enable_retries", 1),
     # A call larger than this buffer is never retried; the default is smaller than any photo.
     ("grpc.per_rpc_retry_buffer_size", 160 * 2**20),
@@ -40,7 +38,16 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.enable_http_proxy", 0),
 )
 
+OPTIONS: tuple[tuple[str, str | int], ...] = (
+    *_COMMON,
+    ("grpc.service_config", json.dumps(_BALANCING | _RETRIES)),
+)
+_WITHOUT_RETRIES: tuple[tuple[str, str | int], ...] = (*_COMMON, ("grpc.service_config", json.dumps(_BALANCING)))
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel to `HOST:PORT`, `dns:///headless-name:PORT` or `unix:/PATH`; connects on first use."""
-    return grpc.aio.insecure_channel(address, options=OPTIONS)
+
+def open_channel(address: str, *, retries: bool = True) -> grpc.aio.Channel:
+    """A channel to `HOST:PORT`, `dns:///headless-name:PORT` or `unix:/PATH`; connects on first use.
+
+    Without `retries` a call that breaks is the caller's to repeat; one that never left is still repeated.
+    """
+    return grpc.aio.insecure_channel(address, options=OPTIONS if retries else _WITHOUT_RETRIES)

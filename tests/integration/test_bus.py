@@ -19,7 +19,7 @@ SUBJECT = image_subject("received", "acme")
 
 @asynccontextmanager
 async def connected(nats_server: NatsServer, queue_size: int = 1000) -> AsyncIterator[Bus]:
-    bus = Bus(nats_server.url, IMAGE_EVENTS, queue_size)
+    bus = Bus(nats_server.url, IMAGE_EVENTS, queue_size=queue_size)
     await bus.connect()
     try:
         yield bus

@@ -5,18 +5,31 @@ import sys
 
 import pytest
 from nats.aio.client import Client
-from nats.js.api import StorageType
+from nats.js.api import AckPolicy, RetentionPolicy, StorageType
 
 from services.common import topology
-from services.common.topology import IMAGE_EVENTS, image_subject
+from services.common.topology import IMAGE_EVENTS, JOB_WORK, WORKERS, image_subject
 from tests.helpers.nats_server import NatsServer
 
 
 async def test_applying_creates_every_stream_and_again_changes_nothing(client: Client, nats_server: NatsServer) -> None:
-    assert await topology.apply(nats_server.url) == ["IMAGE_EVENTS: created for packshot.v1.image.*.*"]
-    first = (await client.jetstream().stream_info("IMAGE_EVENTS")).config
-    assert await topology.apply(nats_server.url) == ["IMAGE_EVENTS: up to date for packshot.v1.image.*.*"]
-    assert (await client.jetstream().stream_info("IMAGE_EVENTS")).config == first
+    jetstream = client.jetstream()
+    assert await topology.apply(nats_server.url) == [
+        "IMAGE_EVENTS: created for packshot.v1.image.*.*",
+        "JOB_WORK: created for packshot.v1.work.item.*",
+        "DEAD_LETTERS: created for packshot.v1.work.dead.*",
+        "JOB_WORK/workers: created",
+    ]
+    streams = [(await jetstream.stream_info(stream.name)).config for stream in topology.STREAMS]
+    workers = (await jetstream.consumer_info("JOB_WORK", "workers")).config
+    assert await topology.apply(nats_server.url) == [
+        "IMAGE_EVENTS: up to date for packshot.v1.image.*.*",
+        "JOB_WORK: up to date for packshot.v1.work.item.*",
+        "DEAD_LETTERS: up to date for packshot.v1.work.dead.*",
+        "JOB_WORK/workers: up to date",
+    ]
+    assert [(await jetstream.stream_info(stream.name)).config for stream in topology.STREAMS] == streams
+    assert (await jetstream.consumer_info("JOB_WORK", "workers")).config == workers
 
 
 async def test_the_stream_is_as_the_table_says(events: Client) -> None:
@@ -25,6 +38,13 @@ async def test_the_stream_is_as_the_table_says(events: Client) -> None:
     assert config.storage == StorageType.FILE
     assert config.max_age == 7 * 24 * 3600
     assert config.duplicate_window == 120
+
+
+async def test_the_work_queue_forgets_what_was_acknowledged(events: Client) -> None:
+    config = (await events.jetstream().stream_info(JOB_WORK.name)).config
+    assert config.retention == RetentionPolicy.WORK_QUEUE
+    workers = (await events.jetstream().consumer_info(JOB_WORK.name, WORKERS.name)).config
+    assert (workers.ack_policy, workers.ack_wait, workers.max_deliver) == (AckPolicy.EXPLICIT, 30, -1)
 
 
 async def test_applying_keeps_what_is_stored(events: Client, nats_server: NatsServer) -> None:
