@@ -25,6 +25,7 @@ from services.common.interceptors import REQUEST_ID_KEY
 ResponseT = TypeVar("ResponseT")
 
 _LONGEST_PAUSE_S: Final = 2.0
+_READY: Final = grpc.ChannelConnectivity.READY
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Call:
         patient: Wait for an overloaded segmenter instead of passing RESOURCE_EXHAUSTED on: for photos of a
             stream, which are bounded already. Later stages are always waited for: a photo that was let in is
             not thrown away half done.
-        item_id: Set for photos of a stream.
+        item_id: Set for photos of a stream and of a job.
+        wait_for_ready: Wait for a stage that is away, until the deadline. Otherwise that is an error, soon.
     """
 
     request_id: str
@@ -46,6 +48,7 @@ class Call:
     deadline: float
     patient: bool = False
     item_id: str = ""
+    wait_for_ready: bool = False
 
     def remaining_s(self) -> float:
         """Seconds left. Raises ServiceError DEADLINE_EXCEEDED when none are."""
@@ -56,10 +59,15 @@ class Call:
 
 
 class Stages:
-    """Clients of the three stages, each over one channel to all of its replicas."""
+    """Clients of the three stages, each over one channel to all of its replicas.
 
-    def __init__(self, *, segmenter: str, compositor: str, validator: str) -> None:
-        self._channels = [open_channel(address) for address in (segmenter, compositor, validator)]
+    Args:
+        segmenter, compositor, validator: Their addresses.
+        retries: Repeat a call that breaks. Without, whoever counts attempts sees each that broke.
+    """
+
+    def __init__(self, *, segmenter: str, compositor: str, validator: str, retries: bool = True) -> None:
+        self._channels = [open_channel(address, retries=retries) for address in (segmenter, compositor, validator)]
         self._segmenter = segmenter_pb2_grpc.SegmenterServiceStub(self._channels[0])
         self._compositor = compositor_pb2_grpc.CompositorServiceStub(self._channels[1])
         self._validator = validator_pb2_grpc.ValidatorServiceStub(self._channels[2])
@@ -91,6 +99,14 @@ class Stages:
         response = await _invoke("validator", self._validator.GetRulePack, call, request)
         return response.pack
 
+    def are_ready(self) -> bool:
+        """Every stage has at least one replica that is connected."""
+        return all(channel.get_state(try_to_connect=True) is _READY for channel in self._channels)
+
+    async def wait_until_ready(self) -> None:
+        """Waits until every stage is connected, however long that takes."""
+        await asyncio.gather(*(channel.channel_ready() for channel in self._channels))
+
     async def close(self) -> None:
         """Closes the channels."""
         await asyncio.gather(*(channel.close() for channel in self._channels))
@@ -106,7 +122,12 @@ async def _invoke(
     """Calls a stage; waits and tries again while it is overloaded, if patient and the deadline allows."""
     while True:
         try:
-            return await method(request, timeout=call.remaining_s(), metadata=((REQUEST_ID_KEY, call.request_id),))
+            return await method(
+                request,
+                timeout=call.remaining_s(),
+                metadata=((REQUEST_ID_KEY, call.request_id),),
+                wait_for_ready=call.wait_for_ready,
+            )
         except grpc.aio.AioRpcError as error:
             failure = from_rpc_error(error, stage)
         pause_s = failure.retry_after_s
