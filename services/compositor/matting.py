@@ -151,13 +151,7 @@ def _looked_at(image: Image, trimap: Image, prior: Float) -> Float:
     """The network's answer, patch by patch, where the trimap is unknown."""
     height, width = trimap.shape
     alpha = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
-    unknown = trimap == UNKNOWN
-    corners = [
-        (top, left)
-        for top in range(0, height, _CORE_PX)
-        for left in range(0, width, _CORE_PX)
-        if unknown[top : top + _CORE_PX, left : left + _CORE_PX].any()
-    ]
+    corners = _covering(trimap == UNKNOWN)
     reach = np.arange(-_MARGIN_PX, _CORE_PX + _MARGIN_PX)
     for start in range(0, len(corners), _BATCH):
         batch = corners[start : start + _BATCH]
@@ -174,3 +168,25 @@ def _looked_at(image: Image, trimap: Image, prior: Float) -> Float:
             core = alpha[top : top + _CORE_PX, left : left + _CORE_PX]
             core[...] = patch[_MARGIN_PX : _MARGIN_PX + core.shape[0], _MARGIN_PX : _MARGIN_PX + core.shape[1]]
     return alpha
+
+
+def _covering(unknown: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Top left corners of patches' cores that hold all unknown pixels: in rows from the first pixel not held yet, in
+    each row from left to right the same way. A fixed grid takes about a third more."""
+    corners = []
+    rows = np.flatnonzero(unknown.any(axis=1))
+    top = _first(rows, 0)
+    while top is not None:
+        strip = np.flatnonzero(unknown[top : top + _CORE_PX].any(axis=0))
+        left = _first(strip, 0)
+        while left is not None:
+            corners.append((top, left))
+            left = _first(strip, left + _CORE_PX)
+        top = _first(rows, top + _CORE_PX)
+    return corners
+
+
+def _first(ascending: NDArray[np.intp], start: int) -> int | None:
+    """The first of ascending numbers that is at least `start`."""
+    place = int(np.searchsorted(ascending, start))
+    return int(ascending[place]) if place < ascending.size else None

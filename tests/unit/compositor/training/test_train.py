@@ -5,6 +5,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 pytest.importorskip("torch")
@@ -14,8 +15,9 @@ from torch.nn import functional
 
 from services.compositor.edge_network import PATCH_PX
 from services.compositor.training import samples, train
-from services.compositor.training.export import export
+from services.compositor.training.export import calibration, export
 from services.compositor.training.network import EdgeNetwork, to_input
+from services.compositor.training.quantize import quantize
 from services.compositor.training.train import edge_loss, halved, run_leg
 
 # Seconds, but on a machine that is training meanwhile.
@@ -80,3 +82,14 @@ def test_the_exported_file_answers_as_the_network_does(tmp_path: Path) -> None:
     network = EdgeNetwork().eval()
     assert export(network, tmp_path / "edge.onnx") < 1e-4
     assert (tmp_path / "edge.onnx").stat().st_size < 2_000_000
+
+
+def test_whole_numbers_change_an_answer_by_less_than_8_bits_show(source: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    exact, small = tmp_path / "exact.onnx", tmp_path / "small.onnx"
+    export(EdgeNetwork().eval(), exact)
+    batches = [batch for batch, _ in zip(calibration(samples.SampleMaker(source, PATCH_PX)), range(3), strict=False)]
+    quantize(exact, small, batches)
+    answers = [np.asarray(onnxruntime.InferenceSession(file).run(["alpha"], batches[0])[0]) for file in (exact, small)]
+    assert np.abs(answers[0] - answers[1]).mean() < 1 / 255
+    assert small.stat().st_size < exact.stat().st_size / 2
