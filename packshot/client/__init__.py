@@ -6,9 +6,21 @@ from packshot.client import PackshotClient
 with PackshotClient("localhost:50051", api_key="…") as client:
     answer = client.process(Path("mug.jpg"), marketplaces=["amazon-us"], category="home-kitchen")
     Path("mug.white.jpg").write_bytes(answer.results[0].images[0].content)
+
+    job = client.jobs.create(catalogue=Path("spring.csv").read_bytes(), label="spring")
+    for event in client.jobs.watch(job.job_id):
+        print(event.counts.succeeded, "of", event.counts.total)
 """
 
 from packshot.client._async import AsyncPackshotClient
+from packshot.client._job_requests import (
+    JobArguments,
+    JobItemStateName,
+    JobPhoto,
+    JobStateName,
+    ResultsFormatName,
+    ReviewStateName,
+)
 from packshot.client._requests import ArrangementName, OutputName, Photo, ProcessArguments, Region, ShadowName
 from packshot.client._sync import PackshotClient
 from packshot.errors import (
@@ -27,6 +39,10 @@ __all__ = [
     "DeadlineExceededError",
     "FieldViolation",
     "InvalidArgumentError",
+    "JobArguments",
+    "JobItemStateName",
+    "JobPhoto",
+    "JobStateName",
     "OutputName",
     "PackshotClient",
     "PackshotError",
@@ -34,6 +50,8 @@ __all__ = [
     "ProcessArguments",
     "Region",
     "ResourceExhaustedError",
+    "ResultsFormatName",
+    "ReviewStateName",
     "ShadowName",
     "UnauthenticatedError",
     "UnavailableError",

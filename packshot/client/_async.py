@@ -2,17 +2,18 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
 
-from packshot import errors
 from packshot.client import _channel
+from packshot.client._async_jobs import AsyncJobs
+from packshot.client._async_reviews import AsyncReviews
+from packshot.client._channel import translated
 from packshot.client._requests import (
     MAX_UNARY_BYTES,
     Photo,
@@ -69,6 +70,8 @@ class AsyncPackshotClient:
         else:
             self._channel = grpc.aio.secure_channel(address, credentials, options)
         self._stub = PackshotServiceStub(self._channel)
+        self.jobs = AsyncJobs(self._channel, address, self._metadata, timeout_s, self._stream_client)
+        self.reviews = AsyncReviews(self._channel, address, self._metadata, timeout_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,7 +105,7 @@ class AsyncPackshotClient:
                     client.process, photo, request_id=request_id, timeout_s=timeout_s, **arguments
                 )
         request = ProcessImageRequest(photo=data, options=options, request_id=request_id)
-        with self._errors(file_of(photo)):
+        with translated(self._address, file_of(photo)):
             return await self._stub.ProcessImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     async def process_many(
@@ -142,7 +145,7 @@ class AsyncPackshotClient:
             as_of_date=iso_date(as_of),
             request_id=request_id,
         )
-        with self._errors(file_of(image)):
+        with translated(self._address, file_of(image)):
             return await self._stub.CheckImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     async def cut_out(
@@ -161,12 +164,12 @@ class AsyncPackshotClient:
             keep_background=keep_background,
             request_id=request_id,
         )
-        with self._errors(file_of(photo)):
+        with translated(self._address, file_of(photo)):
             return await self._stub.CutOutImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     async def list_rule_packs(self) -> list[RulePack]:
         """See PackshotClient.list_rule_packs."""
-        with self._errors():
+        with translated(self._address):
             response = await self._stub.ListRulePacks(
                 ListRulePacksRequest(), timeout=self._timeout_s, metadata=self._metadata
             )
@@ -175,13 +178,6 @@ class AsyncPackshotClient:
     async def get_rule_pack(self, pack_id: str, *, category: str = "") -> RulePack:
         """See PackshotClient.get_rule_pack."""
         request = GetRulePackRequest(id=pack_id, category=category)
-        with self._errors():
+        with translated(self._address):
             response = await self._stub.GetRulePack(request, timeout=self._timeout_s, metadata=self._metadata)
         return response.pack
-
-    @contextmanager
-    def _errors(self, file: str | None = None) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise errors.from_rpc_error(error, self._address, file) from error

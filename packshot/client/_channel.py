@@ -1,15 +1,26 @@
 """How the client connects: retries, keepalive, spread over all replicas."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+
+import grpc
+
+from packshot import errors
 
 _SERVICE_CONFIG: Final = json.dumps(
     {
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
-                # The same photo and options give the same answer, so every method may be repeated.
-                "name": [{"service": "packshot.v1.PackshotService"}],
+                # The same photo and options give the same answer, jobs are made with a request_id, and what was
+                # decided may be decided again: every method may be repeated.
+                "name": [
+                    {"service": "packshot.v1.PackshotService"},
+                    {"service": "packshot.v1.JobService"},
+                    {"service": "packshot.v1.ReviewService"},
+                ],
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.2s",
@@ -17,7 +28,14 @@ _SERVICE_CONFIG: Final = json.dumps(
                     "backoffMultiplier": 2,
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
-            }
+            },
+            # Taken up by the client itself: only what is still missing is sent, or only what is new asked for.
+            {
+                "name": [
+                    {"service": "packshot.v1.JobService", "method": "UploadJobItems"},
+                    {"service": "packshot.v1.JobService", "method": "WatchJob"},
+                ]
+            },
         ],
     }
 )
@@ -56,3 +74,12 @@ def metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError("api_key must be printable ASCII without spaces, and not empty")
     return (("x-api-key", api_key),)
+
+
+@contextmanager
+def translated(address: str, file: str | None = None) -> Iterator[None]:
+    """A call to `address` in this block that fails raises PackshotError; `file` is the photo's path."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise errors.from_rpc_error(error, address, file) from error

@@ -3,7 +3,6 @@
 import datetime
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from types import TracebackType
 from typing import Self, Unpack
@@ -12,6 +11,8 @@ import grpc
 
 from packshot import errors
 from packshot.client import _channel
+from packshot.client._channel import translated
+from packshot.client._jobs import Jobs
 from packshot.client._requests import (
     MAX_UNARY_BYTES,
     Photo,
@@ -23,6 +24,7 @@ from packshot.client._requests import (
     process_options,
     read_photo,
 )
+from packshot.client._reviews import Reviews
 from packshot.client._streams import MAX_BREAKS, Answer, Stream, next_try_s, outcome
 from packshot.v1.packshot_pb2 import (
     CheckImageRequest,
@@ -49,6 +51,10 @@ class PackshotClient:
         timeout_s: How long a call may take, for calls that do not say it themselves.
         tls: Encrypt, and check the server against the system's certificates.
         credentials: Encrypt with these, e.g. for a private certificate authority.
+
+    Attributes:
+        jobs: Durable jobs of many photos.
+        reviews: Results that wait for a person.
     """
 
     def __init__(
@@ -71,6 +77,8 @@ class PackshotClient:
         else:
             self._channel = grpc.secure_channel(address, credentials, options)
         self._stub = PackshotServiceStub(self._channel)
+        self.jobs = Jobs(self._channel, address, self._metadata, timeout_s)
+        self.reviews = Reviews(self._channel, address, self._metadata, timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +112,7 @@ class PackshotClient:
         if len(data) > MAX_UNARY_BYTES:
             return self._process_large(photo, data, options, request_id, timeout_s)
         request = ProcessImageRequest(photo=data, options=options, request_id=request_id)
-        with self._errors(file_of(photo)):
+        with translated(self._address, file_of(photo)):
             return self._stub.ProcessImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     def process_many(
@@ -152,7 +160,7 @@ class PackshotClient:
             as_of_date=iso_date(as_of),
             request_id=request_id,
         )
-        with self._errors(file_of(image)):
+        with translated(self._address, file_of(image)):
             return self._stub.CheckImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     def cut_out(
@@ -176,12 +184,12 @@ class PackshotClient:
             keep_background=keep_background,
             request_id=request_id,
         )
-        with self._errors(file_of(photo)):
+        with translated(self._address, file_of(photo)):
             return self._stub.CutOutImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
 
     def list_rule_packs(self) -> list[RulePack]:
         """Every marketplace's pack, without its rules."""
-        with self._errors():
+        with translated(self._address):
             response = self._stub.ListRulePacks(
                 ListRulePacksRequest(), timeout=self._timeout_s, metadata=self._metadata
             )
@@ -190,7 +198,7 @@ class PackshotClient:
     def get_rule_pack(self, pack_id: str, *, category: str = "") -> RulePack:
         """A pack with its rules: all of them, or those that apply to a category."""
         request = GetRulePackRequest(id=pack_id, category=category)
-        with self._errors():
+        with translated(self._address):
             response = self._stub.GetRulePack(request, timeout=self._timeout_s, metadata=self._metadata)
         return response.pack
 
@@ -201,7 +209,7 @@ class PackshotClient:
         item_id = request_id or "photo"
         try:
             stream.send(item_id, options, data)
-            with self._errors(file_of(photo)):
+            with translated(self._address, file_of(photo)):
                 answer = outcome(stream.receive(timeout_s or self._timeout_s, self._address), photo)
         finally:
             stream.close()
@@ -235,7 +243,7 @@ class PackshotClient:
                 if not unanswered:
                     return
                 try:
-                    with self._errors():
+                    with translated(self._address):
                         response = stream.receive(timeout_s, self._address)
                 except errors.UnavailableError as error:
                     breaks += 1
@@ -254,10 +262,3 @@ class PackshotClient:
                     yield response.item_id, outcome(response, photo)
         finally:
             stream.close()
-
-    @contextmanager
-    def _errors(self, file: str | None = None) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise errors.from_rpc_error(error, self._address, file) from error
