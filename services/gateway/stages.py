@@ -16,7 +16,12 @@ from packshot.v1.compositor_pb2 import (
     RenderCutoutResponse,
 )
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, ListRulePacksResponse, RulePack
-from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
+from packshot.v1.segmenter_pb2 import (
+    DescribeSegmenterRequest,
+    DescribeSegmenterResponse,
+    SegmentImageRequest,
+    SegmentImageResponse,
+)
 from packshot.v1.validator_pb2 import ValidateImageRequest, ValidateImageResponse
 from services.common.channel import open_channel
 from services.common.errors import FieldViolation, ServiceError, deadline_exceeded, from_rpc_error
@@ -75,6 +80,10 @@ class Stages:
     async def segment(self, call: Call, request: SegmentImageRequest) -> SegmentImageResponse:
         """Where the product is."""
         return await _invoke("segmenter", self._segmenter.SegmentImage, call, request, call.patient)
+
+    async def describe_segmenter(self, call: Call) -> DescribeSegmenterResponse:
+        """What photos are segmented with, and its digest."""
+        return await _invoke("segmenter", self._segmenter.DescribeSegmenter, call, DescribeSegmenterRequest())
 
     async def compose(self, call: Call, request: ComposeImageRequest) -> ComposeImageResponse:
         """The product on its canvases."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import structlog
@@ -11,10 +12,11 @@ from packshot.v1 import segmenter_pb2_grpc
 from services.common.executor import BoundedExecutor
 from services.common.server import Service, StartError
 from services.segmenter.classical import ClassicalProposer
+from services.segmenter.description import describe
 from services.segmenter.fallback import FallbackProposer, FallbackRefiner
 from services.segmenter.learned import LearnedProposer
 from services.segmenter.model import ModelError
-from services.segmenter.model_files import weights_path
+from services.segmenter.model_files import digest_of, weights_path
 from services.segmenter.onnx_model import OnnxModel
 from services.segmenter.proposal import Proposer, Refiner
 from services.segmenter.registry import MODELS, ModelSpec
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from services.segmenter.triton_model import Triton
 
 log = structlog.get_logger()
+
+_UNSTATED: Final = "unstated"
 
 
 def create(settings: SegmenterSettings) -> Service:
@@ -70,7 +74,10 @@ def create(settings: SegmenterSettings) -> Service:
 
     proposers = [proposer(name) for name in names]
     executor = BoundedExecutor(settings.workers, settings.queue_size)
-    servicer = SegmenterServicer(proposers, executor, refiner())
+    description = describe(
+        {name: _weights(name, local, settings) for name in (*names, *((SamProposer.name,) if with_sam else ()))}
+    )
+    servicer = SegmenterServicer(proposers, executor, description, refiner())
 
     def register(server: grpc.aio.Server) -> None:
         segmenter_pb2_grpc.add_SegmenterServiceServicer_to_server(servicer, server)
@@ -98,6 +105,18 @@ def _spec(name: str) -> ModelSpec:
         known = ", ".join((ClassicalProposer.name, SamProposer.name, *sorted(MODELS)))
         raise StartError(f"unknown proposer {name!r} in SEGMENTER_PROPOSERS; known are {known}")
     return spec
+
+
+def _weights(name: str, local: Mapping[str, OnnxModel], settings: SegmenterSettings) -> str:
+    """Digests of what a proposer runs; "" for one without weights."""
+    if name == ClassicalProposer.name:
+        return ""
+    parts = (ENCODER.name, DECODER.name) if name == SamProposer.name else (name,)
+    if settings.backend == "triton":  # which checks those that settings name, and says nothing of others
+        return "+".join(settings.weights_sha256.get(part, _UNSTATED).lower() for part in parts)
+    if name == SamProposer.name:
+        return "+".join(digest_of(settings.models_dir / half.file) for half in (ENCODER, DECODER))
+    return local[name].weights_sha256
 
 
 def _local(spec: ModelSpec, settings: SegmenterSettings) -> OnnxModel:

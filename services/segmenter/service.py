@@ -7,11 +7,17 @@ import grpc
 
 from packshot.v1 import image_pb2, segmenter_pb2_grpc
 from packshot.v1.image_pb2 import BoundingBox
-from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
+from packshot.v1.segmenter_pb2 import (
+    DescribeSegmenterRequest,
+    DescribeSegmenterResponse,
+    SegmentImageRequest,
+    SegmentImageResponse,
+)
 from services.common.errors import ServiceError, invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
 from services.common.photo import PhotoError, PhotoWarning, decode_photo, encode_matte
 from services.segmenter.background import BackgroundKind
+from services.segmenter.description import Description
 from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
 from services.segmenter.proposal import Proposer, Refiner, SegmentationWarning
 from services.segmenter.segmentation import Segmentation, segment
@@ -40,16 +46,26 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
     """SegmenterService over the proposers and what refines their answer."""
 
     def __init__(
-        self, proposers: Sequence[Proposer], executor: BoundedExecutor, refiner: Refiner | None = None
+        self,
+        proposers: Sequence[Proposer],
+        executor: BoundedExecutor,
+        description: Description,
+        refiner: Refiner | None = None,
     ) -> None:
         self._proposers = proposers
         self._executor = executor
+        self._description = description
         self._refiner = refiner
 
     async def SegmentImage(
         self, request: SegmentImageRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> SegmentImageResponse:
         return await self._executor.run(self._segment, request)
+
+    async def DescribeSegmenter(
+        self, request: DescribeSegmenterRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> DescribeSegmenterResponse:
+        return DescribeSegmenterResponse(proposers=self._description.proposers, digest=self._description.digest)
 
     def _segment(self, request: SegmentImageRequest) -> SegmentImageResponse:
         try:

@@ -49,7 +49,12 @@ from packshot.v1.rules_pb2 import (
     RulePack,
     VerdictThresholds,
 )
-from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
+from packshot.v1.segmenter_pb2 import (
+    DescribeSegmenterRequest,
+    DescribeSegmenterResponse,
+    SegmentImageRequest,
+    SegmentImageResponse,
+)
 from packshot.v1.validator_pb2 import Cure, EvaluatedRule, Evaluation, ValidateImageRequest, ValidateImageResponse
 from services.common.errors import ServiceError, invalid_argument
 from services.common.interceptors import REQUEST_ID_KEY, metadata_value, remaining_s
@@ -236,12 +241,20 @@ def listed_rule_packs(request: ListRulePacksRequest) -> ListRulePacksResponse:
     return ListRulePacksResponse(packs=[rule_pack(name) for name in MARKETPLACES])
 
 
+def described(request: DescribeSegmenterRequest) -> DescribeSegmenterResponse:
+    return DescribeSegmenterResponse(proposers=["classical"], digest=f"sha256:{'0' * 64}")
+
+
 class Segmenter(segmenter_pb2_grpc.SegmenterServiceServicer):
     def __init__(self) -> None:
         self.segment = Method([segmented])
+        self.describe = Method([described])
 
     async def SegmentImage(self, request: SegmentImageRequest, context: Context) -> Any:  # noqa: N802
         return await self.segment(request, context)
+
+    async def DescribeSegmenter(self, request: DescribeSegmenterRequest, context: Context) -> Any:  # noqa: N802
+        return await self.describe(request, context)
 
 
 class Compositor(compositor_pb2_grpc.CompositorServiceServicer):

@@ -7,7 +7,8 @@ import grpc
 
 from packshot.v1.packshot_pb2 import CheckImageRequest, ProcessImageRequest
 from services.common.errors import ServiceError
-from services.gateway.stages import renamed_field
+from services.gateway.stages import Call, renamed_field
+from services.gateway.stages import Stages as Clients
 from tests.helpers.gateway import Gateway, eventually, failure, running_gateway
 from tests.helpers.stages import PHOTO, Rule, Stages, after, composed, evaluated, segmented
 
@@ -149,6 +150,17 @@ class TestOverload:
             for call in inside:
                 await call
             await gateway.stub.ProcessImage(ONE_PHOTO)
+
+
+async def test_the_segmenter_says_what_it_segments_with(stages: Stages) -> None:
+    clients = Clients(**{name: stages.address(name) for name in ("segmenter", "compositor", "validator")})
+    try:
+        described = await clients.describe_segmenter(Call("key-of-17", "acme", time.monotonic() + 10))
+    finally:
+        await clients.close()
+    assert list(described.proposers) == ["classical"]
+    assert described.digest.startswith("sha256:")
+    assert [call.request_id for call in stages.segmenter.describe.calls] == ["key-of-17"]
 
 
 def test_a_stages_fields_are_renamed_to_the_callers() -> None:

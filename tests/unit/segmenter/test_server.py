@@ -3,9 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import grpc
 import pytest
 from pydantic import ValidationError
 
+from packshot.v1 import segmenter_pb2_grpc
+from packshot.v1.segmenter_pb2 import DescribeSegmenterRequest, DescribeSegmenterResponse
 from services.common.server import StartError
 from services.segmenter.registry import MODELS
 from services.segmenter.server import create
@@ -49,6 +52,31 @@ async def test_with_its_weights_a_model_is_loaded(tmp_path: Path) -> None:
         proposers=("classical", "u2netp"), models_dir=tmp_path, weights_sha256={"u2netp": digest}
     )
     assert create(settings).name == "packshot.v1.SegmenterService"
+
+
+async def described(settings: SegmenterSettings) -> DescribeSegmenterResponse:
+    service = create(settings)
+    server = grpc.aio.server()
+    service.register(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = segmenter_pb2_grpc.SegmenterServiceStub(channel)
+            return await stub.DescribeSegmenter(DescribeSegmenterRequest(), timeout=10)
+    finally:
+        await server.stop(None)
+        await service.close()
+
+
+async def test_the_digest_follows_the_weights_that_were_loaded(tmp_path: Path) -> None:
+    settings = SegmenterSettings(proposers=("classical", "u2netp"), models_dir=tmp_path)
+    save_red_model(tmp_path / "u2netp.onnx", 320, gain=1, offset=0)
+    first, again = await described(settings), await described(settings)
+    save_red_model(tmp_path / "u2netp.onnx", 320, gain=2, offset=0)
+    other = await described(settings)
+    assert list(first.proposers) == ["classical", "u2netp"]
+    assert first.digest == again.digest != other.digest
 
 
 def test_proposers_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

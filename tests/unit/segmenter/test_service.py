@@ -10,22 +10,25 @@ import pytest
 from bench.scoring import iou
 from packshot.v1 import image_pb2
 from packshot.v1.image_pb2 import BoundingBox
-from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
+from packshot.v1.segmenter_pb2 import DescribeSegmenterRequest, SegmentImageRequest, SegmentImageResponse
 from services.common.errors import ServiceError
 from services.common.executor import BoundedExecutor
 from services.common.photo import decode_matte, encode_png
 from services.segmenter.classical import ClassicalProposer
+from services.segmenter.description import describe
 from services.segmenter.service import SegmenterServicer
 from tests.helpers import scenes
 from tests.helpers.product_photos import blank_jpeg, mug_cutout_png, mug_jpeg, mug_matte
 
 NO_CONTEXT = cast("grpc.aio.ServicerContext[Any, Any]", None)  # the servicer does not use it
 
+DESCRIPTION = describe({"classical": ""})
+
 
 @pytest.fixture
 async def servicer() -> AsyncIterator[SegmenterServicer]:
     executor = BoundedExecutor(1, 4)
-    yield SegmenterServicer([ClassicalProposer()], executor)
+    yield SegmenterServicer([ClassicalProposer()], executor, DESCRIPTION)
     await executor.close()
 
 
@@ -84,3 +87,9 @@ async def test_bytes_that_are_no_photo_name_the_field(servicer: SegmenterService
         await segmented(servicer, b"not a photo")
     assert caught.value.reason == "PHOTO_NOT_AN_IMAGE"
     assert [violation.field for violation in caught.value.violations] == ["photo"]
+
+
+async def test_it_says_what_it_segments_with(servicer: SegmenterServicer) -> None:
+    answer = await servicer.DescribeSegmenter(DescribeSegmenterRequest(), NO_CONTEXT)
+    assert list(answer.proposers) == ["classical"]
+    assert answer.digest == DESCRIPTION.digest
