@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     DateTime,
+    Enum,
     ForeignKey,
     Index,
     Integer,
@@ -45,6 +46,17 @@ class Utc(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def _one_of(values: type[StrEnum]) -> Enum:
+    """A column of one of these words, kept as text."""
+    return Enum(
+        values,
+        native_enum=False,
+        create_constraint=False,
+        length=16,
+        values_callable=lambda kinds: [k.value for k in kinds],
+    )
 
 
 class Base(DeclarativeBase):
@@ -161,7 +173,8 @@ class Job(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     """Of the request, without its request_id: the same request_id with other content is an error."""
     label: Mapped[str]
-    state: Mapped[JobState] = mapped_column(String(16), index=True)
+    state: Mapped[JobState] = mapped_column(_one_of(JobState), index=True)
+    """Cancelled as soon as a person says so; over (`ended_at`) when its last item in work has ended."""
     priority: Mapped[int]
     options: Mapped[bytes]
     """ProcessOptions."""
@@ -169,6 +182,15 @@ class Job(Base):
     catalogue_format: Mapped[str] = mapped_column(String(32))
     webhook_url: Mapped[str] = mapped_column(Text)
     last_sequence: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int]
+    """This and the next seven are kept up under the row's lock, so that nobody has to count a job's items."""
+    succeeded: Mapped[int]
+    failed: Mapped[int]
+    cancelled: Mapped[int]
+    publish: Mapped[int]
+    review: Mapped[int]
+    reject: Mapped[int]
+    credits: Mapped[int]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     error_reason: Mapped[str] = mapped_column(String(64))
@@ -201,11 +223,13 @@ class Item(Base):
     """Comma-separated; empty means the job's."""
     hints: Mapped[bytes]
     """RedoHints of the person who had it done again; empty without."""
-    state: Mapped[ItemState] = mapped_column(String(16))
+    state: Mapped[ItemState] = mapped_column(_one_of(ItemState))
     available_at: Mapped[datetime]
     """Not before."""
     dispatches: Mapped[int]
     """How often a message about it was published; makes the message's id."""
+    dispatched_at: Mapped[datetime | None]
+    """When the last of them was."""
     attempts: Mapped[int]
     """Since it was last queued by a person."""
     lease: Mapped[str] = mapped_column(String(32))
@@ -216,6 +240,11 @@ class Item(Base):
     result_id: Mapped[str | None] = mapped_column(ForeignKey("results.id"))
     repeated: Mapped[bool]
     """Its result was in the store already."""
+    verdict: Mapped[str] = mapped_column(String(16))
+    """The result's, then that of the person who decided; empty without a result."""
+    confidence: Mapped[float]
+    review_id: Mapped[str] = mapped_column(String(36))
+    """Its latest review; empty without."""
     credits: Mapped[int]
     """Charged for it, less refunds."""
     ended_at: Mapped[datetime | None]
@@ -279,7 +308,7 @@ class LedgerEntry(Base):
 
     id: Mapped[int] = mapped_column(_LONG, primary_key=True, autoincrement=True)
     tenant: Mapped[str] = mapped_column(ForeignKey("tenants.name"))
-    kind: Mapped[LedgerKind] = mapped_column(String(16))
+    kind: Mapped[LedgerKind] = mapped_column(_one_of(LedgerKind))
     credits: Mapped[int]
     """Negative for a charge."""
     price_tier: Mapped[str] = mapped_column(String(32))
@@ -291,7 +320,7 @@ class LedgerEntry(Base):
 
 class Review(Base):
     __tablename__ = "reviews"
-    __table_args__ = (UniqueConstraint("item_id", "result_id"), Index(None, "tenant", "state", "created_at"))
+    __table_args__ = (Index(None, "item_id"), Index(None, "tenant", "state", "created_at"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     """rev_ and 32 hex digits."""
@@ -299,7 +328,7 @@ class Review(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
     result_id: Mapped[str] = mapped_column(ForeignKey("results.id"))
-    state: Mapped[ReviewState] = mapped_column(String(16))
+    state: Mapped[ReviewState] = mapped_column(_one_of(ReviewState))
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str] = mapped_column(String(32))
