@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PHOTO ?=
 TRAIN_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model clean
+.PHONY: help setup run test test-chaos check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: setup ## Packshots of the example photos, or of PHOTO=my.jpg, into out/
 
 test: setup ## All tests
 	$(BIN)/python -m pytest -q
+
+test-chaos: setup ## Bulk jobs while processes are killed, several minutes; PACKSHOT_CHAOS_SEED= repeats a run
+	$(BIN)/python -m pytest -q -s -o norecursedirs=.git tests/chaos
 
 check: setup protos-check rules-check ## Style, types, import contracts, stubs, rule cases
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import grpc
@@ -28,7 +28,7 @@ class Stack:
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in SERVICES}
-        self._environment = {
+        self.environment = {
             **os.environ,
             **{f"{name.upper()}_LISTEN": address for name, address in self.addresses.items()},
             **{f"GATEWAY_{name.upper()}_ADDRESS": self.addresses[name] for name in STAGES},
@@ -36,6 +36,7 @@ class Stack:
             "GATEWAY_AUTH": "off",
             **(settings or {}),
         }
+        self.modules = {name: f"services.{name}" for name in SERVICES}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -45,8 +46,11 @@ class Stack:
 
     def start(self, name: str) -> None:
         """Starts a service; `wait` says when it is ready."""
-        command = [sys.executable, "-m", f"services.{name}"]
-        self._processes[name] = subprocess.Popen(command, env=self._environment)
+        self.run(name, [sys.executable, "-m", self.modules[name]], self.environment)
+
+    def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Starts a program and keeps its process under a name."""
+        self._processes[name] = subprocess.Popen(command, env=environment)
 
     def wait(self, name: str) -> None:
         """Waits until a service says SERVING.
@@ -69,6 +73,15 @@ class Stack:
     def terminate(self, name: str) -> None:
         """Sends SIGTERM; `join` waits for the end."""
         self._processes[name].terminate()
+
+    def kill(self, name: str) -> None:
+        """Sends SIGKILL and waits for the end."""
+        self._processes[name].kill()
+        self._processes[name].wait(_STOP_TIMEOUT_S)
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a process is gone, for whatever reason."""
+        return self._processes[name].poll() is not None
 
     def join(self, name: str) -> int:
         """Waits for a service's end; its exit code."""
