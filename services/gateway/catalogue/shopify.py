@@ -15,7 +15,8 @@ from services.gateway.catalogue.rows import CatalogueRow
 class _Product:
     name: str
     image_url: str = ""
-    position: float = float("inf")
+    position: int = 0
+    images: int = 0
     without_sku: set[str] = field(default_factory=set)
     """Images its variants without a SKU have been given; the variants cannot be told apart."""
 
@@ -68,10 +69,11 @@ def _variants(found: Iterable[Record], layout: Layout) -> Iterator[_Variant | Ca
             is_new = True
             product = products.setdefault(f"line {record.line}", _Product(""))
         if cell["image_url"]:
-            position = cell.get("position", "")
-            rank = int(position) if position.isdecimal() and len(position) < 6 else float("inf")
-            if not product.image_url or rank < product.position:
-                product.image_url, product.position = cell["image_url"], rank
+            product.images += 1
+            said = cell.get("position", "")
+            position = int(said) if said.isdecimal() and len(said) < 6 else product.images
+            if not product.image_url or position < product.position:
+                product.image_url, product.position = cell["image_url"], position
         sku, image_url = cell.get("sku", ""), cell.get("variant_image", "")
         if is_new or sku or image_url or cell.get("option") or cell.get("price"):
             yield _Variant(record.line, product, sku, image_url)
