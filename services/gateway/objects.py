@@ -21,14 +21,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import ClientConfig, LocalStore, RetryConfig, S3Store
+from obstore.store import LocalStore, S3Store
 
 from services.common.server import StartError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig  # obstore has them for type checkers only
 
 STREAM_CHUNK_BYTES: Final = 256 * 2**10
 
@@ -36,7 +39,7 @@ STREAM_CHUNK_BYTES: Final = 256 * 2**10
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,7}", re.ASCII)
 _SIGNED_URL_MAX_S: Final = 7 * 24 * 3600  # Signature Version 4 knows no longer ones
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
-_RETRY: Final[RetryConfig] = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+_RETRY: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
 class ObjectKeyError(ValueError):
@@ -269,7 +272,7 @@ _S3_CURE: Final = (
 )
 
 
-def _client_options() -> ClientConfig:
+def _client_options() -> "ClientConfig":
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     # Clear text only where the operator wrote it into the endpoint.
     return {"allow_http": endpoint.startswith("http://"), "timeout": timedelta(seconds=120)}
