@@ -269,7 +269,7 @@ def test_rows_up_to_the_limit() -> None:
 SKUS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20).filter(
     lambda text: text == text.strip() and not text.startswith("=") and "\ufeff" not in text
 )
-TITLES = st.text(st.characters(exclude_characters="\0\r\ufeff", exclude_categories=("Cs",)), max_size=30)
+TITLES = st.text(st.characters(exclude_characters="\0\r\ufeff", exclude_categories=["Cs"]), max_size=30)
 
 
 @settings(max_examples=200, deadline=None)
