@@ -24,9 +24,11 @@ class Stack:
 
     Args:
         settings: Further environment variables, e.g. {"SEGMENTER_PROPOSERS": "classical,u2netp"}.
+        core: The one core that every process is to run on; None for all.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, *, core: int | None = None) -> None:
+        self._pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in SERVICES}
         self.environment = {
             **os.environ,
@@ -50,7 +52,7 @@ class Stack:
 
     def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Starts a program and keeps its process under a name."""
-        self._processes[name] = subprocess.Popen(command, env=environment)
+        self._processes[name] = subprocess.Popen([*self._pinned, *command], env=environment)
 
     def wait(self, name: str) -> None:
         """Waits until a service says SERVING.
@@ -86,6 +88,10 @@ class Stack:
     def join(self, name: str) -> int:
         """Waits for a service's end; its exit code."""
         return self._processes[name].wait(_STOP_TIMEOUT_S)
+
+    def pid(self, name: str) -> int:
+        """Of a service's process."""
+        return self._processes[name].pid
 
     def resident_mb(self) -> dict[str, float]:
         """Memory resident in each service's process."""
