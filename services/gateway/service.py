@@ -31,6 +31,7 @@ from packshot.v1.rules_pb2 import (
 from services.common.interceptors import remaining_s, request_id
 from services.gateway.admission import Admission
 from services.gateway.auth import current_tenant
+from services.gateway.limits import TenantLimits
 from services.gateway.pipeline import Pipeline
 from services.gateway.settings import GatewaySettings
 from services.gateway.stages import Call, Stages
@@ -42,11 +43,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
     """PackshotService over a pipeline."""
 
-    def __init__(self, settings: GatewaySettings, pipeline: Pipeline, stages: Stages) -> None:
+    def __init__(
+        self, settings: GatewaySettings, pipeline: Pipeline, stages: Stages, limits: TenantLimits | None
+    ) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._stages = stages
-        self._admission = Admission(settings.max_concurrent_photos)
+        self._admission = Admission(settings.max_concurrent_photos, limits)
         self._stopping = asyncio.Event()
 
     def stop_reading(self) -> None:
@@ -54,14 +57,14 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
         self._stopping.set()
 
     async def ProcessImage(self, request: ProcessImageRequest, context: Context) -> ProcessImageResponse:
-        with self._admission.enter():
+        async with self._admission.enter(current_tenant(), len(request.photo)):
             return await self._pipeline.process(self._call(context, request.request_id), request.photo, request.options)
 
     async def ProcessImages(
         self, request_iterator: AsyncIterator[ProcessImagesRequest], context: Context
     ) -> AsyncGenerator[ProcessImagesResponse, None]:
         async def process(item_id: str, photo: bytes, options: ProcessOptions) -> ProcessImageResponse:
-            async with self._admission.wait():
+            async with self._admission.wait(current_tenant(), len(photo)):
                 return await self._pipeline.process(self._call(context, "", item_id), photo, options)
 
         stream = PhotoStream(
@@ -75,11 +78,11 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
                 yield response
 
     async def CheckImage(self, request: CheckImageRequest, context: Context) -> CheckImageResponse:
-        with self._admission.enter():
+        async with self._admission.enter(current_tenant(), len(request.image)):
             return await self._pipeline.check(self._call(context, request.request_id), request)
 
     async def CutOutImage(self, request: CutOutImageRequest, context: Context) -> CutOutImageResponse:
-        with self._admission.enter():
+        async with self._admission.enter(current_tenant(), len(request.photo)):
             return await self._pipeline.cut_out(self._call(context, request.request_id), request)
 
     async def ListRulePacks(self, request: ListRulePacksRequest, context: Context) -> ListRulePacksResponse:

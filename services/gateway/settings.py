@@ -1,7 +1,6 @@
 """The gateway's settings, from GATEWAY_* environment variables."""
 
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -21,29 +20,69 @@ class GatewaySettings(ServerSettings):
     validator_address: str = "127.0.0.1:50054"
     nats_url: str = Field(default="", description="empty: no events")
     auth: Literal["api-key", "off"] = Field(default="api-key", description='"off" only on loopback')
-    api_keys_file: Path | None = Field(default=None, description="see services/gateway/keys.py")
     role: Literal["api", "worker", "all"] = Field(
         default="all", description="answer callers, work on jobs, or both; also --role"
     )
     database_url: str = Field(
         default="",
-        description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME; empty: no jobs, no reviews",
+        description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME: API keys, limits, jobs, reviews",
     )
-    objects_url: str = Field(default="", description="file:///FOLDER or s3://BUCKET/PREFIX: photos and results of jobs")
+    objects_url: str = Field(default="", description="file:///FOLDER or s3://BUCKET/PREFIX; empty: no jobs")
     default_marketplace: str = Field(default="amazon-us", description="for requests that name none")
     max_concurrent_photos: int = Field(default=64, ge=1, description="photos in work at the same time")
     max_stream_items: int = Field(default=16, ge=1, description="unanswered photos of one stream")
     max_upload_bytes: int = Field(default=64 * 2**20, ge=1, description="a photo that comes in chunks")
+    worker_concurrency: int = Field(default=4, ge=1, le=256, description="items of jobs in work at the same time")
+    dispatch_window: int = Field(
+        default=16, ge=1, le=10_000, description="items in the queue, for all workers: a longer one is less fair"
+    )
+    item_attempts: int = Field(default=5, ge=1, le=100, description="then an item is given up: a dead letter")
+    item_retry_ms: int = Field(
+        default=2_000, ge=1, description="the wait after an item's first failed attempt; grows fourfold with each"
+    )
+    item_lease_ms: int = Field(
+        default=30_000, ge=500, description="an item whose worker is not heard of for this long goes to another"
+    )
+    retention_days: int = Field(default=90, ge=1, le=36_500, description="how long jobs' photos and results are kept")
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether there is what jobs need: see `_jobs_need_three_things`."""
+        return bool(self.objects_url)
+
+    @property
+    def answers_callers(self) -> bool:
+        """Serves the API."""
+        return self.role in ("api", "all")
+
+    @property
+    def works(self) -> bool:
+        """Works on jobs."""
+        return self.role in ("worker", "all") and self.has_jobs
+
+    @model_validator(mode="after")
+    def _jobs_need_three_things(self) -> Self:
+        needed = {
+            "GATEWAY_DATABASE_URL": self.database_url,
+            "GATEWAY_OBJECTS_URL": self.objects_url,
+            "GATEWAY_NATS_URL": self.nats_url,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if self.role == "worker" and missing:
+            raise ValueError(f"role=worker needs {' and '.join(missing)}")
+        # Without objects the database is for API keys and limits, and NATS for events.
+        if missing and self.objects_url:
+            raise ValueError(f"jobs need database, objects and NATS together: {' and '.join(missing)} is missing")
+        return self
 
     @model_validator(mode="after")
     def _open_only_on_loopback(self) -> Self:
+        if not self.answers_callers:
+            return self
         if self.auth == "off" and not _is_loopback(self.listen):
             raise ValueError(f"auth=off is for loopback only, not for {self.listen}; use api-key")
-        if self.auth == "api-key" and self.api_keys_file is None:
-            raise ValueError(
-                "auth=api-key needs GATEWAY_API_KEYS_FILE; make one with "
-                "`python -m services.gateway.keys add --file keys.json --tenant NAME`"
-            )
+        if self.auth == "api-key" and not self.database_url:
+            raise ValueError("auth=api-key needs GATEWAY_DATABASE_URL, where the keys are")
         return self
 
 

@@ -135,7 +135,7 @@ async def active_keys(session: AsyncSession) -> list[ActiveKey]:
 
 
 async def lock_usage(session: AsyncSession, tenant: str) -> TenantUsage:
-    """The tenant's buckets; nobody else touches them, or begins or ends to wait for a place, until the transaction ends.
+    """The tenant's buckets, which nobody else reads or changes until the transaction ends.
 
     The row is there since the tenant's limits were set.
     """
@@ -151,7 +151,8 @@ async def photos_in_work(session: AsyncSession, tenant: str, now: datetime) -> i
 
 
 async def add_lease(session: AsyncSession, lease: str, tenant: str, expires_at: datetime) -> None:
-    session.add(CallLease(id=lease, tenant=tenant, expires_at=expires_at))
+    """Adding it again changes nothing but its end."""
+    await session.merge(CallLease(id=lease, tenant=tenant, expires_at=expires_at))
     await session.flush()
 
 
