@@ -273,8 +273,8 @@ class Result(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(ForeignKey("tenants.name"))
-    key: Mapped[str] = mapped_column(String(64))
-    """SHA-256 over photo bytes, options, packs' hashes and segmenter's digest."""
+    key: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 over photo bytes, options, packs' hashes and segmenter's digest; None once its files were removed."""
     photo_sha256: Mapped[str] = mapped_column(String(64))
     photo_object: Mapped[str] = mapped_column(Text)
     response: Mapped[bytes]
@@ -353,7 +353,7 @@ class DeadLetter(Base):
     """An item that was given up after too many attempts."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (Index(None, "tenant", "died_at"),)
+    __table_args__ = (Index(None, "tenant", "died_at"), Index(None, "item_id"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     """dl_ and 32 hex digits."""

@@ -137,7 +137,7 @@ async def renew(session: AsyncSession, item_id: int, lease: str, now: datetime, 
 
 
 async def finish(session: AsyncSession, claimed: Claimed, result: NewResult | Result, now: datetime) -> bool:
-    """The item succeeded: result, files, charge, review and events in one go. False: the lease is lost; nothing is done.
+    """It succeeded: result, files, charge, review and events in one go. False: the lease is lost, nothing is done.
 
     Args:
         result: One from `results.find` was in the store already and is not charged again; nor is a new one whose key
@@ -149,7 +149,7 @@ async def finish(session: AsyncSession, claimed: Claimed, result: NewResult | Re
 async def fail(
     session: AsyncSession, claimed: Claimed, reason: str, message: str, now: datetime, *, dead: bool
 ) -> bool:
-    """The item failed for good. False: the lease is lost; nothing is done.
+    """The item failed for good. False: the lease is lost, nothing is done.
 
     Args:
         reason: UPPER_SNAKE.
@@ -168,7 +168,7 @@ async def retry_later(
     *,
     counted: bool = True,
 ) -> bool:
-    """The attempt failed; the item is queued again, not before `available_at`. False: the lease is lost; nothing is done.
+    """The attempt failed; the item is queued again for `available_at`. False: the lease is lost, nothing is done.
 
     An item of a cancelled job ends as cancelled instead.
 
