@@ -1,0 +1,220 @@
+"""UploadJobItems: photos as chunks of a stream, each an item of the job as soon as it is whole.
+
+What was whole when a stream breaks stays; its caller sends all again, and what is there is read over.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Final
+
+import grpc
+from sqlalchemy import select
+
+from packshot.v1.jobs_pb2 import UploadChunk, UploadItem, UploadJobItemsRequest, UploadStart
+from services.common import validation
+from services.common.errors import ServiceError, invalid_argument
+from services.gateway.jobs.errors import stopping as stopping_error
+from services.gateway.jobs.files import keep_photo
+from services.gateway.jobs.store import JobStore
+from services.gateway.state import jobs
+from services.gateway.state.jobs import NewItem
+from services.gateway.state.tables import Item, JobState
+
+_BATCH_ITEMS: Final = 50
+_BATCH_S: Final = 0.5
+"""Items are added several at a time: fewer events, fewer transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What came of a stream."""
+
+    job_id: str
+    added: int
+    skipped: int
+
+
+@dataclass(slots=True)
+class _Photo:
+    """A photo that is coming in; `content` is None when it is read over or has too many bytes."""
+
+    item: UploadItem
+    content: bytearray | None
+    too_large: bool = False
+
+
+class Upload:
+    """One caller's stream.
+
+    Args:
+        store: Where photos and items go.
+        tenant: Whose they are.
+        max_photo_bytes: An item whose photo has more fails.
+        stopping: Set when the service stops: nothing more is read.
+    """
+
+    def __init__(self, store: JobStore, tenant: str, *, max_photo_bytes: int, stopping: asyncio.Event) -> None:
+        self._store = store
+        self._tenant = tenant
+        self._max_photo_bytes = max_photo_bytes
+        self._stopping = stopping
+        self._job_id = ""
+        self._photo: _Photo | None = None
+        self._waiting: list[NewItem] = []
+        self._waiting_since = 0.0
+        self._added = 0
+        self._skipped = 0
+
+    async def receive(self, requests: AsyncIterator[UploadJobItemsRequest]) -> Uploaded:
+        """Reads the stream to its end.
+
+        Raises:
+            ServiceError: A message is wrong or out of order, or the service stops. What was whole before stays.
+            StateError: NotFoundError, ConflictError JOB_NOT_OPEN, UnavailableError.
+        ObjectStoreError: A photo cannot be kept.
+        """
+        async with aclosing(_until(self._stopping, requests)) as messages:
+            start = await self._start(messages)
+            try:
+                async for message in messages:
+                    await self._take(message)
+            finally:
+                await self._add_waiting()
+        if self._photo is not None:
+            key = self._photo.item.item_key
+            raise invalid_argument("chunk.last", "UPLOAD_INCOMPLETE", f"the stream ended within the photo of {key!r}")
+        if start.complete:
+            await self._close()
+        return Uploaded(self._job_id, self._added, self._skipped)
+
+    async def _start(self, messages: AsyncIterator[UploadJobItemsRequest]) -> UploadStart:
+        async for message in messages:
+            validation.check(message)
+            if message.WhichOneof("message") != "start":
+                break
+            self._job_id = message.start.job_id
+            async with self._store.database.read() as session:
+                job = await jobs.get_job(session, self._tenant, self._job_id)
+            # A repeated end of uploads is no error: the answer to the first may have been lost.
+            if job.state is not JobState.OPEN and not message.start.complete:
+                raise _not_open(self._job_id)
+            return message.start
+        raise invalid_argument("message", "UPLOAD_NOT_STARTED", "the first message must be `start`")
+
+    async def _close(self) -> None:
+        now = datetime.now(UTC)
+        await self._store.database.write(lambda session: jobs.close_uploads(session, self._tenant, self._job_id, now))
+        await self._store.changed(self._job_id)
+
+    async def _take(self, message: UploadJobItemsRequest) -> None:
+        validation.check(message)
+        if self._waiting and monotonic() - self._waiting_since >= _BATCH_S:
+            await self._add_waiting()
+        match message.WhichOneof("message"):
+            case "item":
+                await self._take_item(message.item)
+            case "chunk":
+                await self._take_chunk(message.chunk)
+            case _:
+                raise invalid_argument("start", "UPLOAD_STARTED", "`start` comes once, first")
+
+    async def _take_item(self, item: UploadItem) -> None:
+        if self._photo is not None:
+            raise invalid_argument(
+                "item", "UPLOAD_INCOMPLETE", f"the photo of {self._photo.item.item_key!r} has had no last chunk yet"
+            )
+        self._photo = _Photo(item, None if await self._is_there(item.item_key) else bytearray())
+
+    async def _take_chunk(self, chunk: UploadChunk) -> None:
+        photo = self._photo
+        if photo is None:
+            raise invalid_argument("chunk", "UPLOAD_NOT_ANNOUNCED", "a chunk comes after the `item` it belongs to")
+        if photo.content is not None:
+            photo.content += chunk.data
+            if len(photo.content) > self._max_photo_bytes:
+                photo.content, photo.too_large = None, True
+        if chunk.last:
+            self._photo = None
+            await self._finish(photo)
+
+    async def _finish(self, photo: _Photo) -> None:
+        item = photo.item
+        if photo.content is None and not photo.too_large:
+            self._skipped += 1
+            return
+        reason, message, photo_object = "", "", ""
+        if photo.content is None:
+            reason, message = "PHOTO_TOO_LARGE", f"the photo has more than {self._max_photo_bytes} bytes"
+        elif not photo.content:
+            reason, message = "PHOTO_EMPTY", "the photo has 0 bytes"
+        else:
+            # Before any row speaks of it.
+            photo_object = await keep_photo(self._store.objects, self._tenant, bytes(photo.content))
+        if not self._waiting:
+            self._waiting_since = monotonic()
+        self._waiting.append(
+            NewItem(
+                key=item.item_key,
+                sku=item.sku,
+                photo_object=photo_object,
+                category=item.category,
+                marketplaces=tuple(item.marketplaces),
+                error_reason=reason,
+                error_message=message,
+            )
+        )
+        if len(self._waiting) >= _BATCH_ITEMS:
+            await self._add_waiting()
+
+    async def _add_waiting(self) -> None:
+        """The rows of the photos that are in the store."""
+        items, self._waiting = self._waiting, []
+        if not items:
+            return
+        now = datetime.now(UTC)
+        added, skipped = await self._store.database.write(
+            lambda session: jobs.add_items(session, self._tenant, self._job_id, items, now)
+        )
+        self._added += added
+        self._skipped += skipped
+        await self._store.changed(self._job_id)
+
+    async def _is_there(self, key: str) -> bool:
+        if any(item.key == key for item in self._waiting):
+            return True
+        wanted = select(Item.id).where(Item.tenant == self._tenant, Item.job_id == self._job_id, Item.key == key)
+        async with self._store.database.read() as session:
+            return await session.scalar(wanted) is not None
+
+
+def _not_open(job_id: str) -> ServiceError:
+    return ServiceError(
+        grpc.StatusCode.FAILED_PRECONDITION, "JOB_NOT_OPEN", f"{job_id} takes no more photos; make another job"
+    )
+
+
+async def _until(
+    stop: asyncio.Event, requests: AsyncIterator[UploadJobItemsRequest]
+) -> AsyncGenerator[UploadJobItemsRequest, None]:
+    """The stream's messages; ServiceError UNAVAILABLE once the service stops."""
+    stream = aiter(requests)
+    stopped = asyncio.create_task(stop.wait())
+    taking: asyncio.Future[UploadJobItemsRequest | None] | None = None
+    try:
+        while True:
+            taking = asyncio.ensure_future(anext(stream, None))
+            await asyncio.wait({taking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not taking.done():
+                raise stopping_error("send what is left again")
+            message = taking.result()
+            if message is None:
+                return
+            yield message
+    finally:
+        for waiting in (stopped, taking):
+            if waiting is not None and not waiting.done():
+                waiting.cancel()
