@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.errors import ServiceError
+from services.gateway.jobs.errors import as_service_errors
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
 from services.gateway.state.errors import UnavailableError
@@ -75,10 +76,14 @@ class TenantLimits:
         """Counts a photo of `size_bytes`, and holds its place while entered.
 
         Raises:
-            ServiceError: RESOURCE_EXHAUSTED TENANT_LIMIT, with the time to try again after.
+            ServiceError: RESOURCE_EXHAUSTED TENANT_LIMIT, with the time to try again after; UNAVAILABLE when the
+                database does not answer.
         """
-        limits, lease = await self._limits(tenant), uuid.uuid4().hex
-        if shortage := await self._take(tenant, limits, 1, size_bytes, lease):
+        lease = uuid.uuid4().hex
+        with as_service_errors():
+            limits = await self._limits(tenant)
+            shortage = await self._take(tenant, limits, 1, size_bytes, lease)
+        if shortage is not None:
             raise _exceeded(tenant, shortage)
         async with self._held(tenant, limits, lease):
             yield
@@ -87,13 +92,15 @@ class TenantLimits:
     async def wait(self, tenant: str, size_bytes: int) -> AsyncIterator[None]:
         """As `enter`, but waits until the photo may go in; in order of arrival at this replica."""
         lease = uuid.uuid4().hex
-        limits = await self._take_patiently(tenant, 1, size_bytes, lease)
+        with as_service_errors():
+            limits = await self._take_patiently(tenant, 1, size_bytes, lease)
         async with self._held(tenant, limits, lease):
             yield
 
     async def wait_for_bytes(self, tenant: str, size_bytes: int) -> None:
         """Counts bytes that come in without a photo being worked on yet: uploads to a job. Waits until they may."""
-        await self._take_patiently(tenant, 0, size_bytes)
+        with as_service_errors():
+            await self._take_patiently(tenant, 0, size_bytes)
 
     async def _take_patiently(self, tenant: str, photos: int, size_bytes: int, lease: str = "") -> Limits:
         if await self._limits(tenant) == NO_LIMITS:

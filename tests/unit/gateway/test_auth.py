@@ -1,3 +1,5 @@
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -5,69 +7,135 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from packshot.v1 import jobs_pb2, packshot_pb2, reviews_pb2
 from packshot.v1.packshot_pb2 import ProcessImageRequest, ProcessImagesRequest, StreamItem
-from services.common.server import StartError
-from services.gateway import keys
-from services.gateway.server import create
-from services.gateway.settings import GatewaySettings
-from tests.helpers.gateway import failure, running_gateway
-from tests.helpers.stages import PHOTO, Stages
+from packshot.v1.rules_pb2 import ListRulePacksRequest
+from services.gateway.auth import SCOPE_OF_SERVICE
+from services.gateway.keys import SCOPES
+from tests.helpers.api_keys import as_caller, new_database, new_key, new_key_with_id, opened, revoke
+from tests.helpers.gateway import Gateway, failure, running_gateway
+from tests.helpers.stages import PHOTO, Stages, after, segmented
 
 ONE_PHOTO = ProcessImageRequest(photo=PHOTO)
+ANY = ListRulePacksRequest()
 
 
 @pytest.fixture
-def keys_file(tmp_path: Path) -> Path:
-    return tmp_path / "keys.json"
+async def database_url(tmp_path: Path) -> str:
+    return await new_database(tmp_path)
 
 
-async def test_the_right_key_opens(stages: Stages, keys_file: Path) -> None:
-    key = keys.add(keys_file, "acme")
-    async with running_gateway(stages, AUTH="api-key", API_KEYS_FILE=str(keys_file)) as gateway:
-        response = await gateway.stub.ProcessImage(ONE_PHOTO, metadata=(("x-api-key", key),))
-        assert len(response.results) == 1
+@pytest.fixture
+async def gateway(stages: Stages, database_url: str) -> AsyncIterator[Gateway]:
+    async with running_gateway(stages, AUTH="api-key", DATABASE_URL=database_url) as running:
+        yield running
 
 
-async def test_without_a_key_or_with_a_wrong_one_nothing_happens(stages: Stages, keys_file: Path) -> None:
-    keys.add(keys_file, "acme")
-    async with running_gateway(stages, AUTH="api-key", API_KEYS_FILE=str(keys_file)) as gateway:
-        missing = await failure(gateway.stub.ProcessImage(ONE_PHOTO))
-        assert (missing.code, missing.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING")
-        assert "x-api-key" in missing.message
-        wrong = await failure(gateway.stub.ProcessImage(ONE_PHOTO, metadata=(("x-api-key", "pk_wrong"),)))
-        assert (wrong.code, wrong.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
-        assert "pk_wrong" not in wrong.message
+async def test_the_right_key_opens(gateway: Gateway, database_url: str) -> None:
+    key = await new_key(database_url, "acme")
+    response = await gateway.stub.ProcessImage(ONE_PHOTO, metadata=as_caller(key))
+    assert len(response.results) == 1
+
+
+async def test_a_key_opens_as_soon_as_it_is_made(gateway: Gateway, database_url: str) -> None:
+    for tenant in ("acme", "zeta"):
+        await gateway.stub.ListRulePacks(ANY, metadata=as_caller(await new_key(database_url, tenant)))
+
+
+async def test_without_a_key_or_with_a_wrong_one_nothing_happens(
+    gateway: Gateway, database_url: str, stages: Stages
+) -> None:
+    await new_key(database_url, "acme")
+    missing = await failure(gateway.stub.ProcessImage(ONE_PHOTO))
+    assert (missing.code, missing.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING")
+    assert "x-api-key" in missing.message
+    wrong = await failure(gateway.stub.ProcessImage(ONE_PHOTO, metadata=as_caller("pk_wrong")))
+    assert (wrong.code, wrong.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
+    assert "pk_wrong" not in wrong.message
     assert stages.segmenter.segment.calls == []
 
 
-async def test_a_strangers_request_is_not_even_looked_at(stages: Stages, keys_file: Path) -> None:
-    keys.add(keys_file, "acme")
-    async with running_gateway(stages, AUTH="api-key", API_KEYS_FILE=str(keys_file)) as gateway:
-        error = await failure(gateway.stub.ProcessImage(ProcessImageRequest()))
-        assert error.reason == "API_KEY_MISSING"
+async def test_a_strangers_request_is_not_even_looked_at(gateway: Gateway) -> None:
+    error = await failure(gateway.stub.ProcessImage(ProcessImageRequest()))
+    assert error.reason == "API_KEY_MISSING"
 
 
-async def test_streams_need_a_key_too(stages: Stages, keys_file: Path) -> None:
-    key = keys.add(keys_file, "acme")
+async def test_streams_need_a_key_too(gateway: Gateway, database_url: str) -> None:
+    key = await new_key(database_url, "acme")
     request = ProcessImagesRequest(item=StreamItem(item_id="a", photo=PHOTO))
-    async with running_gateway(stages, AUTH="api-key", API_KEYS_FILE=str(keys_file)) as gateway:
-        stranger: Any = gateway.stub.ProcessImages()
-        error = await failure(stranger.read())
-        assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING")
-        answers = [r async for r in gateway.stub.ProcessImages(iter([request]), metadata=(("x-api-key", key),))]
-        assert [answer.WhichOneof("outcome") for answer in answers] == ["result"]
+    stranger: Any = gateway.stub.ProcessImages()
+    error = await failure(stranger.read())
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING")
+    answers = [r async for r in gateway.stub.ProcessImages(iter([request]), metadata=as_caller(key))]
+    assert [answer.WhichOneof("outcome") for answer in answers] == ["result"]
 
 
-async def test_health_needs_no_key(stages: Stages, keys_file: Path) -> None:
-    keys.add(keys_file, "acme")
-    async with running_gateway(stages, AUTH="api-key", API_KEYS_FILE=str(keys_file)) as gateway:
-        health: Any = health_pb2_grpc.HealthStub(gateway.channel)
-        response = await health.Check(health_pb2.HealthCheckRequest(service="packshot.v1.PackshotService"))
-        assert response.status == health_pb2.HealthCheckResponse.SERVING
+async def test_health_needs_no_key(gateway: Gateway) -> None:
+    health: Any = health_pb2_grpc.HealthStub(gateway.channel)
+    response = await health.Check(health_pb2.HealthCheckRequest(service="packshot.v1.PackshotService"))
+    assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_a_broken_keys_file_stops_the_start(monkeypatch: pytest.MonkeyPatch, keys_file: Path) -> None:
-    keys_file.write_text("{broken")
-    monkeypatch.setenv("GATEWAY_API_KEYS_FILE", str(keys_file))
-    with pytest.raises(StartError, match="is not JSON"):
-        create(GatewaySettings())
+async def test_a_key_without_the_services_scope_is_told_which(
+    gateway: Gateway, database_url: str, stages: Stages
+) -> None:
+    key = await new_key(database_url, "acme", "jobs", "reviews")
+    error = await failure(gateway.stub.ProcessImage(ONE_PHOTO, metadata=as_caller(key)))
+    assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+    assert error.metadata == {"scope": "photos"}
+    assert stages.segmenter.segment.calls == []
+
+
+def test_every_public_service_has_a_scope() -> None:
+    public = [
+        service.full_name
+        for file in (packshot_pb2, jobs_pb2, reviews_pb2)
+        for service in file.DESCRIPTOR.services_by_name.values()
+    ]
+    assert sorted(SCOPE_OF_SERVICE) == sorted(public)
+    assert set(SCOPE_OF_SERVICE.values()) == set(SCOPES)
+
+
+async def refusal(gateway: Gateway, key: str) -> grpc.StatusCode:
+    """Calls until the call is refused; how."""
+    while True:
+        try:
+            await gateway.stub.ListRulePacks(ANY, metadata=as_caller(key))
+        except grpc.aio.AioRpcError as error:
+            return error.code()
+        await asyncio.sleep(0.05)
+
+
+async def test_a_revoked_key_fails_on_every_replica_and_ends_its_streams(stages: Stages, tmp_path: Path) -> None:
+    url = await new_database(tmp_path)
+    key_id, key = await new_key_with_id(url, "acme")
+    other = await new_key(url, "acme")
+    stages.segmenter.segment.script = [after(30, segmented)]
+    async with (
+        running_gateway(stages, AUTH="api-key", DATABASE_URL=url, LISTEN=f"unix:{tmp_path}/1") as first,
+        running_gateway(stages, AUTH="api-key", DATABASE_URL=url, LISTEN=f"unix:{tmp_path}/2") as second,
+    ):
+        streams: list[Any] = []
+        for replica in (first, second):
+            await replica.stub.ListRulePacks(ANY, metadata=as_caller(key))
+            stream: Any = replica.stub.ProcessImages(metadata=as_caller(key))
+            await stream.write(ProcessImagesRequest(item=StreamItem(item_id="a", photo=PHOTO)))
+            streams.append(stream)
+        await revoke(url, key_id)
+        async with asyncio.timeout(5):
+            for replica in (first, second):
+                assert await refusal(replica, key) is grpc.StatusCode.UNAUTHENTICATED
+            for stream in streams:
+                error = await failure(stream.read())
+                assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
+        for replica in (first, second):
+            await replica.stub.ListRulePacks(ANY, metadata=as_caller(other))
+
+
+async def test_keys_that_cannot_be_checked_open_nothing_for_long(gateway: Gateway, database_url: str) -> None:
+    key = await new_key(database_url, "acme")
+    await gateway.stub.ListRulePacks(ANY, metadata=as_caller(key))
+    async with opened(database_url) as database, database.begin() as session:
+        await (await session.connection()).exec_driver_sql("ALTER TABLE api_keys RENAME TO gone")
+    async with asyncio.timeout(10):
+        assert await refusal(gateway, key) is grpc.StatusCode.UNAVAILABLE
