@@ -161,14 +161,19 @@ class Server:
             await self._health.set(name, status)
 
 
-def run(create: Callable[[S], Service], settings_type: type[S]) -> int:
+def run(create: Callable[[S], Service], settings_type: type[S], **given: Any) -> int:
     """Runs a service as this process until SIGTERM or SIGINT.
+
+    Args:
+        create: The service's composition root.
+        settings_type: Read from the environment.
+        given: Settings of the command line, before those of the environment.
 
     Returns:
         Exit code: 0 after a clean stop, 2 when the service could not start.
     """
     try:
-        settings = settings_type()  # type: ignore[call-arg]  # from the environment
+        settings = settings_type(**given)
     except ValidationError as error:
         prefix = settings_type.model_config.get("env_prefix", "")
         for problem in error.errors():

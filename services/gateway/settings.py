@@ -38,9 +38,9 @@ class GatewaySettings(ServerSettings):
     )
     item_attempts: int = Field(default=5, ge=1, le=100, description="then an item is given up: a dead letter")
     item_retry_ms: int = Field(
-        default=2_000, ge=1, description="the wait after an item's first failed attempt; grows fourfold with each"
+        default=3_000, ge=1, description="the wait after an item's first failed attempt; doubles with each"
     )
-    item_lease_ms: int = Field(
+    ack_wait_ms: int = Field(
         default=30_000, ge=500, description="an item whose worker is not heard of for this long goes to another"
     )
     retention_days: int = Field(default=90, ge=1, le=36_500, description="how long jobs' photos and results are kept")
