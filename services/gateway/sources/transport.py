@@ -75,7 +75,9 @@ class _PinnedTransport(httpx.AsyncBaseTransport):
                     extensions=request.extensions,
                 )
             )
-        return httpx.Response(response.status, headers=response.headers, stream=_Body(response), request=request)
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+        )
 
     async def aclose(self) -> None:
         await self._pool.aclose()
@@ -144,7 +146,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
             if kind is not None:
                 raise RefusedError(
                     "ADDRESS_REFUSED",
-                    f"{host} leads to a {kind} address, which is not called; use a public host, or have the operator "
+                    f"{host} leads to an address that is not called ({kind}); use a public host, or have the operator "
                     "add it to the internal hosts",
                 )
         return found

@@ -65,7 +65,8 @@ def _check_host(host: str) -> None:
     except ValueError:
         pass
     else:
-        return
+        if "%" not in host:  # a network interface of ours
+            return
     if _NAME.fullmatch(host) is None or len(host) > 253:
         raise RefusedError("URL_INVALID", "the URL's host is no host name; write https://HOST/PATH")
     # inet_aton, and so getaddrinfo, takes 2130706433, 0x7f.1 and 0177.0.0.1 for addresses (WHATWG URL, 3.5).
