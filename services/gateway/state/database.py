@@ -65,6 +65,8 @@ class Database:
                 found = await (await session.connection()).run_sync(schema.revision)
         except UnavailableError as error:
             raise StartError(str(error)) from error
+        except DBAPIError as error:
+            raise StartError(f"database {self._shown_url} cannot be used: {error.orig}") from error
         needed = schema.newest_revision()
         if found != needed:
             state = f"has revision {found}" if found else "has no tables yet"
