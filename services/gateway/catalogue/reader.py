@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from services.gateway.catalogue import shopify
 from services.gateway.catalogue.checks import Rows, record_error
@@ -19,6 +20,8 @@ from services.gateway.catalogue.rows import (
 )
 from services.gateway.catalogue.text import encoding_of, lines
 
+_MAX_WITH_BLANK: Final = 1_048_576
+
 
 def read_catalogue(content: bytes) -> Catalogue:
     """Reads a CSV or TSV file of one of the formats in docs/catalogues.md, recognised by its header.
@@ -33,7 +36,7 @@ def read_catalogue(content: bytes) -> Catalogue:
     encoding = encoding_of(content)
     layout = recognise(lines(content, encoding))
     found = records(lines(content, encoding), layout.delimiter, columns=layout.columns, quoted=layout.quoted)
-    filled = _limited(record for record in itertools.islice(found, layout.first_row, None) if not record.is_blank)
+    filled = _limited(itertools.islice(found, layout.first_row, None))
     if layout.format is CatalogueFormat.SHOPIFY:
         rows = tuple(shopify.rows(filled, layout))
     else:
@@ -44,12 +47,22 @@ def read_catalogue(content: bytes) -> Catalogue:
 
 
 def _limited(found: Iterable[Record]) -> Iterator[Record]:
-    for count, record in enumerate(found):
+    """Those that are not blank. Blank ones are free up to what a spreadsheet holds: Excel likes to append many."""
+    count = 0
+    for total, record in enumerate(found):
+        if total == _MAX_WITH_BLANK:
+            raise CatalogueError(
+                CatalogueErrorReason.TOO_MANY_ROWS,
+                f"the catalogue has more than {_MAX_WITH_BLANK:,} lines; delete the empty ones",
+            )
+        if record.is_blank:
+            continue
         if count == MAX_ROWS:
             raise CatalogueError(
                 CatalogueErrorReason.TOO_MANY_ROWS,
                 f"the catalogue has more than {MAX_ROWS:,} rows; split it and make a job of each part",
             )
+        count += 1
         yield record
 
 

@@ -266,6 +266,11 @@ def test_rows_up_to_the_limit() -> None:
         read_catalogue(content + b"\n" + row % MAX_ROWS)
 
 
+def test_empty_lines_are_free_up_to_what_a_spreadsheet_holds() -> None:
+    with pytest.raises(CatalogueError, match="more than 1,048,576 lines; delete the empty ones"):
+        read_catalogue(b"sku,image_url\n" + b"\n" * 1_050_000)
+
+
 SKUS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=20).filter(
     lambda text: text == text.strip() and not text.startswith("=") and "\ufeff" not in text
 )
