@@ -16,7 +16,7 @@ _SMOOTHNESS = 1e-2
 _SMOOTHNESS_AT_EDGES = 0.1
 _ROUNDS = 6
 _NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-_PURE_SHARE = 0.95  # of the highest alpha around, from where on a colour is spread into the band
+_PURE_SHARE = 0.8  # of the highest alpha around, from where on a colour is spread into the band
 _PURE_RADIUS_PX = 4
 _ROOM_PX = 32
 
