@@ -40,9 +40,8 @@ def add_action(actions: Any, name: str, action: Action, help_text: str) -> argpa
     return parser
 
 
-def run(parser: argparse.ArgumentParser) -> int:
-    """Parses the command line and does what it says: 0 when done, 2, and words on stderr, when that cannot be."""
-    arguments = parser.parse_args()
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the command line says: 0 when done, 2, and words on stderr, when that cannot be."""
     try:
         answer = asyncio.run(_run(arguments))
     except (CommandError, TenantNameError, StartError, UnavailableError) as error:

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
@@ -145,7 +145,7 @@ async def _revoke(session: AsyncSession, arguments: argparse.Namespace) -> Answe
     return Answer("")
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """0 when done, 2 when the database, tenant or key is not usable."""
     parser = argparse.ArgumentParser(prog="python -m services.gateway.keys", description="Manage API keys.")
     actions = parser.add_subparsers(required=True)
@@ -155,7 +155,7 @@ def main() -> int:
     commands.add_action(actions, "list", _list, "show all keys, never the keys themselves")
     revoking = commands.add_action(actions, "revoke", _revoke, "end a key: within 5 s on every gateway")
     revoking.add_argument("key_id", metavar="KEY_ID")
-    return commands.run(parser)
+    return commands.run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":

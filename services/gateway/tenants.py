@@ -7,6 +7,7 @@ python -m services.gateway.tenants webhook-secret acme --database-url URL
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -58,7 +59,7 @@ async def _find(session: AsyncSession, name: str) -> Tenant:
     return tenant
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """0 when done, 2 when the database or tenant is not usable."""
     parser = argparse.ArgumentParser(prog="python -m services.gateway.tenants", description="Manage tenants.")
     actions = parser.add_subparsers(required=True)
@@ -73,7 +74,7 @@ def main() -> int:
     commands.add_action(actions, "list", _list, "show all tenants and their limits")
     telling = commands.add_action(actions, "webhook-secret", _webhook_secret, "show what its webhooks are signed with")
     telling.add_argument("name", metavar="NAME")
-    return commands.run(parser)
+    return commands.run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from packshot.v1.packshot_pb2 import ProcessImageRequest, ProcessImagesRequest, 
 from packshot.v1.report_pb2 import RULE_STATUS_FAIL
 from packshot.v1.segmenter_pb2 import SegmentImageResponse
 from services.common.errors import invalid_argument
-from services.gateway import keys
+from tests.helpers.api_keys import as_caller, new_database, new_key
 from tests.helpers.gateway import eventually, failure, running_gateway
 from tests.helpers.nats_messages import stored
 from tests.helpers.nats_server import NatsServer
@@ -60,13 +60,13 @@ async def test_the_verdicts_are_told(events: Client, nats_server: NatsServer) ->
 async def test_events_go_to_the_subject_of_the_keys_tenant(
     events: Client, nats_server: NatsServer, tmp_path: Path
 ) -> None:
-    file = tmp_path / "keys.json"
-    key = keys.add(file, "acme")
+    url = await new_database(tmp_path)
+    key = await new_key(url, "acme")
     async with (
         Stages.running() as stages,
-        running_gateway(stages, NATS_URL=nats_server.url, AUTH="api-key", API_KEYS_FILE=str(file)) as gateway,
+        running_gateway(stages, NATS_URL=nats_server.url, AUTH="api-key", DATABASE_URL=url) as gateway,
     ):
-        await gateway.stub.ProcessImage(ONE_PHOTO, metadata=(("x-api-key", key),))
+        await gateway.stub.ProcessImage(ONE_PHOTO, metadata=as_caller(key))
         await failure(gateway.stub.ProcessImage(ONE_PHOTO))
     all_told = await told(events)
     assert len(all_told) == 5
@@ -76,14 +76,14 @@ async def test_events_go_to_the_subject_of_the_keys_tenant(
 async def test_items_of_a_stream_carry_their_id_and_tenant(
     events: Client, nats_server: NatsServer, tmp_path: Path
 ) -> None:
-    file = tmp_path / "keys.json"
-    key = keys.add(file, "acme")
+    url = await new_database(tmp_path)
+    key = await new_key(url, "acme")
     requests = [ProcessImagesRequest(item=StreamItem(item_id=name, photo=PHOTO)) for name in ("a", "b")]
     async with (
         Stages.running() as stages,
-        running_gateway(stages, NATS_URL=nats_server.url, AUTH="api-key", API_KEYS_FILE=str(file)) as gateway,
+        running_gateway(stages, NATS_URL=nats_server.url, AUTH="api-key", DATABASE_URL=url) as gateway,
     ):
-        async for _ in gateway.stub.ProcessImages(iter(requests), metadata=(("x-api-key", key),)):
+        async for _ in gateway.stub.ProcessImages(iter(requests), metadata=as_caller(key)):
             pass
     all_told = await told(events)
     for name in ("a", "b"):

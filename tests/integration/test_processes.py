@@ -29,8 +29,9 @@ def test_a_service_starts_and_stops_by_signal_with_exit_code_0(service: str) -> 
     ("environment", "says"),
     [
         ({"GATEWAY_AUTH": "off", "GATEWAY_WORKERS": "none"}, "GATEWAY_WORKERS: "),
-        ({}, "auth=api-key needs GATEWAY_API_KEYS_FILE"),
-        ({"GATEWAY_API_KEYS_FILE": "/nowhere/keys.json"}, "cannot start: cannot read /nowhere/keys.json"),
+        ({}, "auth=api-key needs GATEWAY_DATABASE_URL"),
+        ({"GATEWAY_DATABASE_URL": "sqlite+aiosqlite:////nowhere/gateway.db"}, "there is no such folder"),
+        ({"GATEWAY_DATABASE_URL": "mysql://localhost/gateway"}, "cannot start: database URL mysql"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, event
@@ -48,6 +49,8 @@ class Database:
             raise StartError(f"the database URL cannot be read: {error}") from error
         self._shown_url = parsed.render_as_string(hide_password=True)
         if parsed.drivername == _SQLITE and parsed.database not in (None, "", ":memory:"):
+            if not Path(parsed.database or "").parent.is_dir():
+                raise StartError(f"database URL {self._shown_url}: there is no such folder")
             # SQLite has one writer at a time: waiting for it in this process is fair, waiting at the file is not.
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", connections=1)
             self._reader = _sqlite_engine(url, "BEGIN", connections=4)
