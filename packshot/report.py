@@ -1,7 +1,8 @@
 """The report as JSON, as packshot/report.schema.json describes it.
 
 Keys are the proto's, in its order. Enums become short lower-case words ("pass", "not_evaluated"); unspecified ones
-and messages that are not set become null; lists are always there; numbers carry six significant digits.
+and messages that are not set become null; lists are always there; numbers carry six significant digits;
+times are ISO 8601 in UTC.
 """
 
 import json
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from packshot.v1.report_pb2 import Report
 
@@ -51,6 +53,8 @@ def _field(message: Message, field: FieldDescriptor) -> Any:
 
 
 def _value(value: Any, field: FieldDescriptor) -> Any:
+    if isinstance(value, Timestamp):
+        return value.ToJsonString()
     if field.message_type is not None:
         return message_to_dict(value)
     if field.enum_type is not None:

@@ -23,8 +23,11 @@ class Connection:
     models_dir: Path | None = None
 
     @contextmanager
-    def open(self) -> Iterator[PackshotClient]:
+    def open(self, jobs_folder: Path | None = None) -> Iterator[PackshotClient]:
         """A client of the gateway, or of a stack that lives as long as this block.
+
+        Args:
+            jobs_folder: Where such a stack keeps its jobs; None means it has none.
 
         Raises:
             CommandError: The options contradict each other, or the services are not installed.
@@ -37,7 +40,23 @@ class Connection:
             return
         if self.tls:
             raise CommandError("--tls needs --server: without one nothing leaves this process")
-        with self._local_stack() as address, self._client(address, None) as client:
+        with self._local_stack(jobs_folder) as address, self._client(address, None) as client:
+            yield client
+
+    @contextmanager
+    def open_gateway(self) -> Iterator[PackshotClient]:
+        """A client of the gateway that keeps the jobs.
+
+        Raises:
+            CommandError: No gateway is named.
+        """
+        if self.server is None:
+            raise CommandError(
+                "jobs are kept by a gateway, and none is named",
+                cure="Name it with --server HOST:PORT or PACKSHOT_SERVER; `packshot serve --data-dir DIR` runs one on"
+                " this machine, with DIR/.packshot also for jobs that `packshot bulk` made without one.",
+            )
+        with self._client(self.server, self.api_key) as client:
             yield client
 
     def _client(self, address: str, api_key: str | None) -> PackshotClient:
@@ -47,7 +66,7 @@ class Connection:
             raise CommandError(f"the API key is no key: {error}", cure="Copy it again.") from error
 
     @contextmanager
-    def _local_stack(self) -> Iterator[str]:
+    def _local_stack(self, jobs_folder: Path | None) -> Iterator[str]:
         cure = "Install them with pip install 'packshot[all]', or name a gateway with --server HOST:PORT."
         with needing_services("working without a server", cure=cure):
             from packshot.cli.local import LocalStack, StartError
@@ -55,7 +74,7 @@ class Connection:
         with ExitStack() as running:
             with stderr().status("Starting Packshot …"):
                 try:
-                    stack = running.enter_context(LocalStack(proposers, self.models_dir))
+                    stack = running.enter_context(LocalStack(proposers, self.models_dir, jobs_folder))
                 except StartError as error:
                     cure = "Say where the models' files are with --models-dir." if self.models else ""
                     raise CommandError(f"cannot start: {error}", cure=cure) from error

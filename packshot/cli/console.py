@@ -29,6 +29,11 @@ def print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
 
 
+def print_json_line(document: dict[str, Any]) -> None:
+    """One of many documents, on a line of its own; it goes out at once."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)  # noqa: T201
+
+
 def plural(count: int, noun: str) -> str:
     """ "1 photo", "2 photos"."""
     return f"{count} {noun}{'s' * (count != 1)}"

@@ -1,6 +1,5 @@
 """`packshot fix`: photos in, marketplace-ready main images out."""
 
-import enum
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,15 +9,15 @@ from typing import Annotated, Any, Final
 import grpc
 import typer
 
-from packshot.cli import options
+from packshot.cli import options, packshot_options
 from packshot.cli.connection import Connection
 from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
-from packshot.cli.failures import EXIT_FAILURE, CommandError, error_to_dict, print_failures
-from packshot.cli.outputs import make_folder, plan_files, refuse_overwriting, write_atomically
-from packshot.cli.parsing import Size, parse_region, parse_size
+from packshot.cli.failures import EXIT_FAILURE, error_to_dict, print_failures
+from packshot.cli.outputs import SUFFIXES, make_folder, plan_files, refuse_overwriting, write_atomically
+from packshot.cli.packshot_options import Output, process_arguments
 from packshot.cli.photos import collect_photos
 from packshot.cli.tables import fix_table, unchecked_note
-from packshot.client import OutputName, PackshotClient, PackshotError, ProcessArguments, Region
+from packshot.client import PackshotClient, PackshotError, ProcessArguments
 from packshot.report import enum_word, report_to_dict
 from packshot.v1.packshot_pb2 import (
     OUTPUT_JPEG,
@@ -31,34 +30,10 @@ from packshot.v1.report_pb2 import Verdict
 
 _DEBUG_PICTURES: Final = ("matte", "trimap", "foreground", "halo", "worst-edge")
 _DEBUG_SUFFIXES: Final = {name: f".{name}.png" for name in _DEBUG_PICTURES}
-_LAYOUT_PANEL: Final = "The packshot"
-
-
-class Output(enum.StrEnum):
-    """A kind of file to write."""
-
-    JPEG = "jpeg"
-    PNG = "png"
-    REPORT = "report"
-
-
-class Shadow(enum.StrEnum):
-    """What is drawn beneath the product."""
-
-    NONE = "none"
-    SOFT = "soft"
-
-
-_ASKED_AS: Final[dict[Output, OutputName]] = {
-    Output.JPEG: "jpeg",
-    Output.PNG: "transparent_png",
-    Output.REPORT: "report_json",
-}
-_SUFFIXES: Final = {Output.JPEG: ".jpg", Output.PNG: ".png", Output.REPORT: ".report.json"}
-_SUFFIX_OF_ANSWER: Final = {
-    OUTPUT_JPEG: ".jpg",
-    OUTPUT_TRANSPARENT_PNG: ".png",
-    OUTPUT_REPORT_JSON: ".report.json",
+_SUFFIXES: Final = {
+    Output.JPEG: SUFFIXES[OUTPUT_JPEG],
+    Output.PNG: SUFFIXES[OUTPUT_TRANSPARENT_PNG],
+    Output.REPORT: SUFFIXES[OUTPUT_REPORT_JSON],
 }
 _WORST_FIRST: Final = ("reject", "review", "publish")
 
@@ -84,15 +59,7 @@ def fix(
     output_dir: options.Folder,
     marketplace: options.Marketplaces = None,
     category: options.Category = "",
-    output: Annotated[
-        list[Output] | None,
-        typer.Option(
-            "--output",
-            help="What to write, repeatable: the packshot on white (jpeg), the product with transparency on the same"
-            " canvas (png), the report as JSON (report).",
-            show_default="jpeg",
-        ),
-    ] = None,
+    output: packshot_options.Outputs = None,
     recursive: options.Recursive = False,
     force: options.Force = False,
     as_json: options.Json = False,
@@ -106,72 +73,13 @@ def fix(
             " into this folder (see above).",
         ),
     ] = None,
-    fill: Annotated[
-        float | None,
-        typer.Option(
-            "--fill",
-            min=0.05,
-            max=1,
-            metavar="SHARE",
-            help="How much of the canvas the product fills along its longer side, e.g. 0.87.",
-            rich_help_panel=_LAYOUT_PANEL,
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            "--margin",
-            min=0,
-            max=0.475,
-            metavar="SHARE",
-            help="The same thing said as the white border on each side, e.g. 0.065.",
-            rich_help_panel=_LAYOUT_PANEL,
-        ),
-    ] = None,
-    size: Annotated[
-        Size | None,
-        typer.Option(
-            "--size",
-            parser=parse_size,
-            metavar="WxH",
-            help="Canvas in pixels, e.g. 2000x2000.",
-            rich_help_panel=_LAYOUT_PANEL,
-        ),
-    ] = None,
-    quality: Annotated[
-        int | None,
-        typer.Option("--quality", min=50, max=100, metavar="N", help="JPEG quality.", rich_help_panel=_LAYOUT_PANEL),
-    ] = None,
-    shadow: Annotated[
-        Shadow | None,
-        typer.Option(
-            "--shadow",
-            help="Draw a soft contact shadow beneath a standing product, where the marketplace allows one. No pack that"
-            " comes with Packshot does, all being Amazon's: there none is drawn, and the report says so. Never in the"
-            " transparent png.",
-            show_default="none",
-            rich_help_panel=_LAYOUT_PANEL,
-        ),
-    ] = None,
-    arrange: Annotated[
-        bool,
-        typer.Option(
-            "--arrange",
-            help="Lay the loose pieces of a set out anew, closer together and all at one scale, where that draws them"
-            " larger. Otherwise they lie as in the photo.",
-            rich_help_panel=_LAYOUT_PANEL,
-        ),
-    ] = False,
-    roi: Annotated[
-        Region | None,
-        typer.Option(
-            "--roi",
-            parser=parse_region,
-            metavar="X,Y,W,H",
-            help="Where the product is, in pixels of the upright photo; the rest counts as background.",
-            rich_help_panel=_LAYOUT_PANEL,
-        ),
-    ] = None,
+    fill: packshot_options.Fill = None,
+    margin: packshot_options.Margin = None,
+    size: packshot_options.CanvasSize = None,
+    quality: packshot_options.Quality = None,
+    shadow: packshot_options.ShadowKind = None,
+    arrange: packshot_options.Arrange = False,
+    roi: packshot_options.Roi = None,
     server: options.Server = None,
     api_key: options.ApiKey = None,
     tls: options.Tls = False,
@@ -215,10 +123,22 @@ def fix(
       1  a packshot needs a look, or is rejected
       2  a photo failed, or the command was not understood
     """
-    if fill is not None and margin is not None:
-        raise CommandError("--fill and --margin say the same thing: give one of them")
     marketplaces = list(dict.fromkeys(marketplace or ()))
     outputs = list(dict.fromkeys(output or (Output.JPEG,)))
+    arguments = process_arguments(
+        marketplaces=marketplaces,
+        category=category,
+        outputs=outputs,
+        roi=roi,
+        fill=fill,
+        margin=margin,
+        size=size,
+        quality=quality,
+        shadow=shadow,
+        arrange=arrange,
+        as_of=as_of,
+        debug=debug is not None,
+    )
     folders = [output_dir] if debug is None else [output_dir, debug]
     files = collect_photos(photos, recursive=recursive, outputs=folders)
     plans = plan_files(files, output_dir, marketplaces, [_SUFFIXES[kind] for kind in outputs])
@@ -229,20 +149,6 @@ def fix(
     make_folder(output_dir)
     if debug is not None:
         make_folder(debug, "--debug")
-    arguments = ProcessArguments(
-        marketplaces=marketplaces,
-        category=category,
-        outputs=[_ASKED_AS[kind] for kind in outputs],
-        region_of_interest=roi,
-        fill_ratio=fill,
-        margin=margin,
-        canvas_px=size,
-        jpeg_quality=quality,
-        shadow=shadow.value if shadow else None,
-        arrangement="arrange" if arrange else None,
-        as_of=as_of,
-        debug=debug is not None,
-    )
     connection = Connection(server, api_key, tls, timeout, tuple(model or ()), models_dir)
     fixed: dict[Path, Fixed] = {}
     with connection.open() as client:
@@ -284,7 +190,7 @@ def _write(
     results = []
     try:
         for result, by_suffix, debug_by_suffix in zip(answer.results, plan, debug_plan, strict=True):
-            written = [by_suffix[_SUFFIX_OF_ANSWER[image.output]] for image in result.images]
+            written = [by_suffix[SUFFIXES[image.output]] for image in result.images]
             for path, image in zip(written, result.images, strict=True):
                 write_atomically(path, image.content)
             explained = [debug_by_suffix[_DEBUG_SUFFIXES[picture.name]] for picture in result.debug_images]

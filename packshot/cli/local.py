@@ -5,13 +5,19 @@ The one module of `packshot` that imports the services, also for the models' cat
 """
 
 import asyncio
+import os
 import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from socket import socket
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from packshot.cli.data_dir import DataDir
+from packshot.cli.nats import HOST, nats_answers, nats_command
+from packshot.cli.processes import Child, until_ready
+from services.common import topology
 from services.common.server import Server, Service, StartError
 from services.common.settings import ServerSettings
 from services.common.telemetry import configure_logs
@@ -19,6 +25,7 @@ from services.compositor import server as compositor
 from services.compositor.settings import CompositorSettings
 from services.gateway import server as gateway
 from services.gateway.settings import GatewaySettings
+from services.gateway.state.database import Database
 from services.segmenter import server as segmenter
 from services.segmenter.fetch import FetchError, fetch, kept_bytes
 from services.segmenter.model_files import Presence, Verdict, presence, verify, weights_path
@@ -45,6 +52,8 @@ __all__ = [
     "weights_path",
 ]
 
+_NATS_GRACE_S: Final = 10.0
+
 
 class LocalStack:
     """Runs gateway, segmenter, compositor and validator while entered; `address` is the gateway's.
@@ -54,14 +63,24 @@ class LocalStack:
     Args:
         proposers: What proposes mattes, e.g. ("classical", "u2netp"); None means SEGMENTER_PROPOSERS.
         models_dir: Folder with the models' weights; None means SEGMENTER_MODELS_DIR.
+        jobs_folder: Keeps jobs and what belongs to them, which needs a nats-server beside this process; None means
+            that there are no jobs.
 
     Raises:
         StartError: On entering, when a service cannot start; the message says what to do.
+        CommandError: The same about nats-server.
     """
 
-    def __init__(self, proposers: Sequence[str] | None = None, models_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        proposers: Sequence[str] | None = None,
+        models_dir: Path | None = None,
+        jobs_folder: Path | None = None,
+    ) -> None:
         self._proposers = proposers
         self._models_dir = models_dir
+        self._data = DataDir(jobs_folder) if jobs_folder is not None else None
+        self._nats: Child | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="packshot-")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="packshot-services", daemon=True)
@@ -100,7 +119,9 @@ class LocalStack:
             compositor_address=self._socket("compositor"),
             validator_address=self._socket("validator"),
             auth="off",
-            nats_url="",
+            nats_url=await self._prepare(self._data) if self._data is not None else "",
+            database_url=self._data.database_url if self._data is not None else "",
+            objects_url=self._data.objects_url if self._data is not None else "",
         )
         await self._serve(gateway.create(gateway_settings), gateway_settings)
         self.address = gateway_settings.listen
@@ -108,6 +129,25 @@ class LocalStack:
     async def _stop(self) -> None:
         while self._servers:
             await self._servers.pop().stop()
+        if self._nats is not None:
+            await self._nats.stop(_NATS_GRACE_S)
+
+    async def _prepare(self, data: DataDir) -> str:
+        """Starts NATS and makes streams and tables; returns NATS's URL."""
+        data.path.mkdir(parents=True, exist_ok=True)
+        with socket() as free:
+            free.bind((HOST, 0))
+            port: int = free.getsockname()[1]
+        command = nats_command(port, data.nats_store, without="Or name a gateway with --server HOST:PORT.")
+        self._nats = await Child.start("nats-server", command, os.environ, lambda *_: None)
+        await until_ready(self._nats, nats_answers, f"{HOST}:{port}")
+        await topology.apply(f"nats://{HOST}:{port}")
+        database = Database(data.database_url)
+        try:
+            await database.migrate()
+        finally:
+            await database.close()
+        return f"nats://{HOST}:{port}"
 
     async def _serve(self, service: Service, settings: ServerSettings) -> None:
         server = Server(service, settings)

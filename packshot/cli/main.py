@@ -6,6 +6,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from packshot.cli import jobs as jobs_commands
+from packshot.cli import reviews as reviews_commands
+from packshot.cli.bulk import bulk
 from packshot.cli.check import check
 from packshot.cli.console import stderr
 from packshot.cli.cutout import cutout
@@ -45,8 +48,29 @@ _STYLE: dict[str, Any] = {
 
 app = typer.Typer(name="packshot", cls=_Commands, add_completion=False, pretty_exceptions_enable=False, **_STYLE)
 app.command("fix", no_args_is_help=True)(fix)
+app.command("bulk", no_args_is_help=True)(bulk)
 app.command("cutout", no_args_is_help=True)(cutout)
 app.command("check", no_args_is_help=True)(check)
+jobs = typer.Typer(**_STYLE)
+jobs.command("list")(jobs_commands.list_jobs)
+jobs.command("show", no_args_is_help=True)(jobs_commands.show_job)
+jobs.command("watch", no_args_is_help=True)(jobs_commands.watch_job)
+jobs.command("items", no_args_is_help=True)(jobs_commands.list_items)
+jobs.command("cancel", no_args_is_help=True)(jobs_commands.cancel_job)
+jobs.command("retry", no_args_is_help=True)(jobs_commands.retry_items)
+jobs.command("results", no_args_is_help=True)(jobs_commands.get_results)
+dead_letters = typer.Typer(**_STYLE)
+dead_letters.command("list")(jobs_commands.list_dead_letters)
+dead_letters.command("requeue", no_args_is_help=True)(jobs_commands.requeue_dead_letters)
+jobs.add_typer(dead_letters, name="dlq", help="Items that were given up after too many attempts.")
+app.add_typer(jobs, name="jobs", help="Bulk jobs that a gateway keeps: look, cancel, retry, get results.")
+reviews = typer.Typer(**_STYLE)
+reviews.command("list")(reviews_commands.list_reviews)
+reviews.command("show", no_args_is_help=True)(reviews_commands.show_review)
+reviews.command("approve", no_args_is_help=True)(reviews_commands.approve)
+reviews.command("reject", no_args_is_help=True)(reviews_commands.reject)
+reviews.command("redo", no_args_is_help=True)(reviews_commands.redo)
+app.add_typer(reviews, name="reviews", help="Decide about results that need a person's look.")
 rules = typer.Typer(**_STYLE)
 rules.command("list")(list_packs)
 rules.command("show", no_args_is_help=True)(show_pack)
@@ -77,6 +101,7 @@ def packshot(
     [bold]Start here[/]
       packshot fix mug.jpg -o out                one photo
       packshot fix photos/ -o out -m amazon-de   a folder, for a marketplace
+      packshot bulk catalogue.csv -o out         a catalogue of URLs, as a job that survives everything
       packshot check out/mug.jpg                 is an image good enough?
       packshot COMMAND --help                    more about a command
     """

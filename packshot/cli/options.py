@@ -39,6 +39,9 @@ Folder = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files (never the photos themselves).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most so many.")]
+OfJob = Annotated[str, typer.Option("--job", metavar="JOB", help="Only those of this job.")]
+
 _PANEL = "Where the work is done"
 
 Server = Annotated[
@@ -48,6 +51,16 @@ Server = Annotated[
         metavar="HOST:PORT",
         envvar="PACKSHOT_SERVER",
         help="A gateway to send the photos to. Without it they are processed here, in this process.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Gateway = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="HOST:PORT",
+        envvar="PACKSHOT_SERVER",
+        help="The gateway that keeps the jobs.",
         rich_help_panel=_PANEL,
     ),
 ]

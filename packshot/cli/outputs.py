@@ -6,8 +6,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from packshot.cli.failures import CommandError
+from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_REPORT_JSON, OUTPUT_TRANSPARENT_PNG
+
+SUFFIXES: Final = {OUTPUT_JPEG: ".jpg", OUTPUT_TRANSPARENT_PNG: ".png", OUTPUT_REPORT_JSON: ".report.json"}
+"""Of the file of each Output."""
 
 
 def unique_stems(photos: Sequence[Path]) -> list[str]:
@@ -16,16 +21,16 @@ def unique_stems(photos: Sequence[Path]) -> list[str]:
     A name only one photo has is never changed. Names that differ only in case count as the same, because on many
     disks they are.
     """
-    taken = {_key(photo.stem) for photo in photos}
+    taken = {comparable(photo.stem) for photo in photos}
     given: set[str] = set()
     stems = []
     for photo in photos:
         stem, number = photo.stem, 2
-        if _key(stem) in given:
-            while _key(stem) in taken:
+        if comparable(stem) in given:
+            while comparable(stem) in taken:
                 stem, number = f"{photo.stem}-{number}", number + 1
-        taken.add(_key(stem))
-        given.add(_key(stem))
+        taken.add(comparable(stem))
+        given.add(comparable(stem))
         stems.append(stem)
     return stems
 
@@ -50,8 +55,8 @@ def refuse_overwriting(files: Iterable[Path], photos: Sequence[Path], *, force: 
     So would be the first of two results with one name, as of mug.jpg and mug.matte.jpg in one folder with --debug.
     """
     files = list(files)
-    meant = Counter(_key(str(file.resolve())) for file in files)
-    twice = dict.fromkeys(file for file in files if meant[_key(str(file.resolve()))] > 1)
+    meant = Counter(comparable(str(file.resolve())) for file in files)
+    twice = dict.fromkeys(file for file in files if meant[comparable(str(file.resolve()))] > 1)
     if twice:
         problems = [f"two results would be named {file}" for file in twice]
         raise CommandError(*problems, cure="Choose different folders with -o and --debug.")
@@ -97,5 +102,6 @@ def write_atomically(file: Path, data: bytes) -> None:
         raise
 
 
-def _key(name: str) -> str:
+def comparable(name: str) -> str:
+    """Equal for names that are one file on disks that do not tell case apart."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import typer
@@ -37,6 +38,21 @@ def parse_region(text: str) -> Region:
     return region
 
 
+def parse_point(text: str) -> tuple[int, int]:
+    """ "X,Y" in pixels of the upright photo.
+
+    Raises:
+        typer.BadParameter: Not of this form, or out of range.
+    """
+    match = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", text, re.ASCII)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not X,Y in pixels, e.g. 120,80")
+    point = (int(match[1]), int(match[2]))
+    if max(point) > _MAX_COORDINATE_PX:
+        raise typer.BadParameter(f"{text!r}: no value may be above {_MAX_COORDINATE_PX} px")
+    return point
+
+
 def parse_size(text: str) -> Size:
     """Width and height from "2000x1500", or from "2000" for a square.
 
@@ -50,6 +66,17 @@ def parse_size(text: str) -> Size:
     if min(size) < MIN_SIDE_PX or max(size) > MAX_SIDE_PX:
         raise typer.BadParameter(f"{text!r}: each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX} px")
     return size
+
+
+def parse_word(words: Sequence[str]) -> Callable[[str], str]:
+    """A parser of one of these words; unlike an enum it is the word itself that comes out."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}")
+        return text
+
+    return parse
 
 
 def parse_date(text: str) -> datetime.date:

@@ -7,11 +7,14 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Self, cast
 
 from packshot.cli import leash
+from packshot.cli.failures import CommandError
 
+START_S: Final = 60.0
+"""How long something of ours may take to become ready."""
 _LAST_LINES: Final = 20
 _MAX_LINE_BYTES: Final = 2**20
 
@@ -80,6 +83,29 @@ class Child:
             text = line.decode("utf-8", "replace").rstrip()
             self.last_lines.append(text)
             self._listener(self.name, text)
+
+
+async def until_ready(child: Child, answers: Callable[[str], Awaitable[bool]], address: str) -> None:
+    """Raises CommandError when the child ends, or does not answer in time."""
+    deadline = asyncio.get_running_loop().time() + START_S
+    while not await answers(address):
+        if child.exit_code is not None:
+            await child.wait()
+            raise died(child)
+        if asyncio.get_running_loop().time() > deadline:
+            raise CommandError(f"{child.name} did not become ready within {START_S:g} s", *_last_words(child))
+        await asyncio.sleep(0.1)
+
+
+def died(child: Child) -> CommandError:
+    """How a child ended that should not have, with its last words."""
+    code = child.exit_code
+    how = f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
+    return CommandError(f"{child.name} {how}", *_last_words(child))
+
+
+def _last_words(child: Child) -> list[str]:
+    return ["its last lines:\n" + "\n".join(f"    {line}" for line in child.last_lines)] if child.last_lines else []
 
 
 def _program(name: str, environment: Mapping[str, str]) -> str:

@@ -3,12 +3,11 @@
 import asyncio
 import importlib.util
 import os
-import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,15 @@ from rich.table import Table
 from rich.text import Text
 
 from packshot.cli.console import stderr, stdout
+from packshot.cli.data_dir import DataDir
 from packshot.cli.failures import CommandError
-from packshot.cli.processes import Child, Listener
+from packshot.cli.nats import HOST, nats_answers, nats_command
+from packshot.cli.outputs import make_folder
+from packshot.cli.processes import START_S, Child, Listener, died, until_ready
 
-HOST: Final = "127.0.0.1"
 NATS_PORT: Final = 4222
 STAGES: Final = ("segmenter", "compositor", "validator")
 
-_START_S: Final = 60.0
 _GRACE_S: Final = 65.0  # a little more than the services' own
 _STYLES: Final = {
     "nats": "blue",
@@ -47,7 +47,8 @@ class Plan:
     gateway_port: int
     stage_ports: dict[str, int]
     nats_port: int | None
-    data_dir: Path
+    data: DataDir
+    keeps_data: bool
     environment: dict[str, str]
 
     def address(self, name: str) -> str:
@@ -66,22 +67,25 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", "-p", min=0, max=65535, help="The gateway's port; 0 takes any free one.")
     ] = 50051,
-    api_keys_file: Annotated[
-        Path | None,
+    api_keys: Annotated[
+        bool,
         typer.Option(
-            "--api-keys-file",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Ask callers for an API key; hashes of the keys are in this file. Without it anybody on this"
-            " machine may call.",
+            "--api-keys",
+            help="Ask callers for an API key; `python -m services.gateway.keys add` makes one. Without it anybody on"
+            " this machine may call.",
         ),
-    ] = None,
+    ] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", metavar="DIR", help="Keep NATS's data here; otherwise it ends with the command."),
+        typer.Option(
+            "--data-dir",
+            metavar="DIR",
+            help="Keep jobs, their photos and results, and API keys here; otherwise they end with the command.",
+        ),
     ] = None,
-    no_nats: Annotated[bool, typer.Option("--no-nats", help="Start without NATS: no events are published.")] = False,
+    no_nats: Annotated[
+        bool, typer.Option("--no-nats", help="Start without NATS: no events are published, and there are no jobs.")
+    ] = False,
     log_dir: Annotated[
         Path | None,
         typer.Option("--log-dir", metavar="DIR", help="Write DIR/SERVICE.log instead of showing the logs here."),
@@ -106,7 +110,7 @@ def serve(
     [bold]Examples[/]
       packshot serve
       packshot serve --port 8000 --model u2netp --models-dir models
-      packshot serve --api-keys-file keys --log-dir logs
+      packshot serve --data-dir data --api-keys --log-dir logs
 
     \b
     Then, in another terminal:
@@ -115,15 +119,27 @@ def serve(
     _require_services()
     console = stderr()
     with ExitStack() as open_until_end:
-        if data_dir is None:
-            data_dir = Path(open_until_end.enter_context(tempfile.TemporaryDirectory(prefix="packshot-nats-")))
+        folder = data_dir or Path(open_until_end.enter_context(tempfile.TemporaryDirectory(prefix="packshot-")))
+        make_folder(folder, "--data-dir")
         listener = open_until_end.enter_context(_listener(console, log_dir))
-        plan = _plan(port, no_nats, data_dir, _environment(api_keys_file, model or [], models_dir))
+        environment = _environment(api_keys, model or [], models_dir)
+        plan = _plan(port, no_nats, DataDir(folder), data_dir is not None, environment)
         asyncio.run(_serve(plan, listener, console))
 
 
 def _require_services() -> None:
-    needed = ("services", "grpc_health", "nats", "pydantic_settings", "numpy", "cv2", "onnxruntime", "yaml")
+    needed = (
+        "services",
+        "grpc_health",
+        "nats",
+        "sqlalchemy",
+        "obstore",
+        "pydantic_settings",
+        "numpy",
+        "cv2",
+        "onnxruntime",
+        "yaml",
+    )
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise CommandError(
@@ -131,11 +147,11 @@ def _require_services() -> None:
         )
 
 
-def _environment(api_keys_file: Path | None, models: list[str], models_dir: Path | None) -> dict[str, str]:
+def _environment(api_keys: bool, models: list[str], models_dir: Path | None) -> dict[str, str]:
     environment = dict(os.environ)
     environment.setdefault("GATEWAY_AUTH", "off")
-    if api_keys_file is not None:
-        environment |= {"GATEWAY_AUTH": "api-key", "GATEWAY_API_KEYS_FILE": str(api_keys_file)}
+    if api_keys:
+        environment["GATEWAY_AUTH"] = "api-key"
     if models:
         environment["SEGMENTER_PROPOSERS"] = ",".join(["classical", *models])
     if models_dir is not None:
@@ -143,7 +159,7 @@ def _environment(api_keys_file: Path | None, models: list[str], models_dir: Path
     return environment
 
 
-def _plan(port: int, no_nats: bool, data_dir: Path, environment: dict[str, str]) -> Plan:
+def _plan(port: int, no_nats: bool, data: DataDir, keeps_data: bool, environment: dict[str, str]) -> Plan:
     with ExitStack() as held:
         # All are held until all are chosen, so that no port is chosen twice.
         gateway = _hold(port, held)
@@ -160,9 +176,13 @@ def _plan(port: int, no_nats: bool, data_dir: Path, environment: dict[str, str])
         environment[f"{name.upper()}_LISTEN"] = environment[f"GATEWAY_{name.upper()}_ADDRESS"] = f"{HOST}:{stage_port}"
     environment["GATEWAY_LISTEN"] = f"{HOST}:{gateway}"
     environment.pop("GATEWAY_NATS_URL", None)
+    environment.setdefault("GATEWAY_DATABASE_URL", data.database_url)
     if nats is not None:
         environment["GATEWAY_NATS_URL"] = f"nats://{HOST}:{nats}"
-    return Plan(gateway, stages, nats, data_dir, environment)
+        environment.setdefault("GATEWAY_OBJECTS_URL", data.objects_url)
+    else:
+        environment.pop("GATEWAY_OBJECTS_URL", None)  # jobs need a work queue
+    return Plan(gateway, stages, nats, data, keeps_data, environment)
 
 
 def _hold(port: int, held: ExitStack) -> int | None:
@@ -250,14 +270,19 @@ async def _run(plan: Plan, children: dict[str, Child], listener: Listener, conso
     with console.status("Starting …") as status:
         if plan.nats_port is not None:
             status.update("Starting NATS …")
-            await start("nats", *_nats_command(plan))
-            await _until_ready(children["nats"], _nats_answers, plan.address("nats"))
-            await _apply_topology(plan, listener)
+            without = "Or start without events and jobs: --no-nats."
+            await start("nats", *nats_command(plan.nats_port, plan.data.nats_store, without=without))
+            await until_ready(children["nats"], nats_answers, plan.address("nats"))
+            status.update("Making streams and consumers …")
+            await _run_once("topology", plan, listener, "services.common.topology", "--nats-url", plan.nats_url)
+        status.update("Making tables …")
+        database_url = plan.environment["GATEWAY_DATABASE_URL"]
+        await _run_once("tables", plan, listener, "services.gateway.state.migrate", "--database-url", database_url)
         for name in (*STAGES, "gateway"):
             await start(name, sys.executable, "-m", f"services.{name}")
         for name in (*STAGES, "gateway"):
             status.update(f"Waiting for {name} …")
-            await _until_ready(children[name], _is_serving, plan.address(name))
+            await until_ready(children[name], _is_serving, plan.address(name))
     _print_addresses(plan)
     ends = {asyncio.create_task(child.wait()): child for child in children.values()}
     try:
@@ -265,56 +290,19 @@ async def _run(plan: Plan, children: dict[str, Child], listener: Listener, conso
     finally:
         for task in ends:
             task.cancel()
-    raise _died(ends[ended.pop()])
+    raise died(ends[ended.pop()])
 
 
-def _nats_command(plan: Plan) -> list[str]:
-    program = shutil.which("nats-server", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise CommandError(
-            "nats-server is not installed",
-            cure="On Debian and Ubuntu: apt-get install nats-server. Or start without events: --no-nats.",
-        )
-    where = ["--addr", HOST, "--port", str(plan.nats_port)]
-    return [program, *where, "--jetstream", "--store_dir", str(plan.data_dir)]
-
-
-async def _apply_topology(plan: Plan, listener: Listener) -> None:
-    command = (sys.executable, "-m", "services.common.topology", "--nats-url", plan.nats_url)
-    topology = await Child.start("topology", command, plan.environment, listener)
+async def _run_once(name: str, plan: Plan, listener: Listener, *command: str) -> None:
+    """Runs a command of ours to its end; raises CommandError when it fails."""
+    child = await Child.start(name, (sys.executable, "-m", *command), plan.environment, listener)
     try:
-        if await asyncio.wait_for(topology.wait(), _START_S) != 0:
-            raise _died(topology)
+        if await asyncio.wait_for(child.wait(), START_S) != 0:
+            raise died(child)
     except TimeoutError:
-        raise CommandError(f"the NATS topology could not be applied within {_START_S:g} s") from None
+        raise CommandError(f"the {name} did not end within {START_S:g} s") from None
     finally:
-        topology.kill()
-
-
-async def _until_ready(child: Child, answers: Callable[[str], Awaitable[bool]], address: str) -> None:
-    """Raises CommandError when the child ends, or does not answer in time."""
-    deadline = asyncio.get_running_loop().time() + _START_S
-    while not await answers(address):
-        if child.exit_code is not None:
-            await child.wait()
-            raise _died(child)
-        if asyncio.get_running_loop().time() > deadline:
-            raise CommandError(f"{child.name} did not become ready within {_START_S:g} s", *_last_words(child))
-        await asyncio.sleep(0.1)
-
-
-async def _nats_answers(address: str) -> bool:
-    host, port = address.rsplit(":", 1)
-    try:
-        reader, writer = await asyncio.open_connection(host, int(port))
-    except OSError:
-        return False
-    try:
-        return (await asyncio.wait_for(reader.readline(), 1)).startswith(b"INFO")
-    except (OSError, TimeoutError):
-        return False
-    finally:
-        writer.close()
+        child.kill()
 
 
 async def _is_serving(address: str) -> bool:
@@ -349,6 +337,9 @@ def _print_addresses(plan: Plan) -> None:
         table.add_row(Text("nats", _STYLES["nats"]), plan.address("nats"), Text("events on packshot.v1.>", "dim"))
     console = stdout()
     console.print(table)
+    kept = "Jobs and API keys are kept in" if plan.nats_port is not None else "API keys are kept in"
+    until = "" if plan.keeps_data else " until this ends; for longer: --data-dir DIR"
+    console.print(f"{kept} {plan.data.path}{until}", soft_wrap=True)
     console.print(
         f"Ready. In another terminal: packshot fix mug.jpg -o out --server {plan.address('gateway')}", soft_wrap=True
     )
@@ -362,13 +353,3 @@ async def _stop(children: dict[str, Child], console: Console) -> None:
     with console.status("Stopping …"):
         for names in (("gateway",), STAGES, ("nats",)):
             await asyncio.gather(*(children[name].stop(_GRACE_S) for name in names if name in children))
-
-
-def _died(child: Child) -> CommandError:
-    code = child.exit_code
-    how = f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
-    return CommandError(f"{child.name} {how}", *_last_words(child))
-
-
-def _last_words(child: Child) -> list[str]:
-    return ["its last lines:\n" + "\n".join(f"    {line}" for line in child.last_lines)] if child.last_lines else []

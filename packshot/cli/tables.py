@@ -28,6 +28,7 @@ from packshot.v1.report_pb2 import (
     Finding,
     Report,
     RuleResult,
+    Verdict,
 )
 from packshot.v1.rules_pb2 import DatedValue, Rule, RulePack
 
@@ -59,11 +60,16 @@ Outcome = Sequence[Report] | PackshotError
 """What became of one photo: a report per marketplace, or why there is none."""
 
 
+def verdict_text(verdict: "Verdict.ValueType") -> Text:
+    """ "✓ publish" in its colour."""
+    return Text(*_VERDICTS.get(verdict, ("–", "dim")))
+
+
 def fix_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
     """A row per photo and marketplace: verdict, confidence, compliance and what is left to do."""
     rows = list(outcomes)
     several = _several_marketplaces(rows)
-    table = _table()
+    table = plain_table()
     table.add_column("Photo", overflow="fold", ratio=2)
     if several:
         table.add_column("Marketplace", no_wrap=True)
@@ -79,7 +85,7 @@ def fix_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
             table.add_row(
                 photo if report is outcome[0] else "",
                 *[report.marketplace] * several,
-                Text(*_VERDICTS.get(report.verdict, ("?", "dim"))),
+                verdict_text(report.verdict),
                 f"{report.confidence.value:.2f}" if report.HasField("confidence") else "–",
                 _compliance(report),
                 _to_do(report),
@@ -89,7 +95,7 @@ def fix_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
 
 def cutout_table(outcomes: Iterable[tuple[str, CutOutImageResponse | PackshotError]]) -> Table:
     """A row per photo: confidence, what the photo is like, warnings, what was noticed about the product."""
-    table = _table()
+    table = plain_table()
     table.add_column("Photo", overflow="fold", ratio=2)
     table.add_column("Cutout", no_wrap=True)
     table.add_column("Confidence", no_wrap=True, justify="right")
@@ -123,7 +129,7 @@ def check_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
     """A row per image and marketplace: compliance and what to do."""
     rows = list(outcomes)
     several = _several_marketplaces(rows)
-    table = _table()
+    table = plain_table()
     table.add_column("Image", overflow="fold", ratio=2)
     if several:
         table.add_column("Marketplace", no_wrap=True)
@@ -146,7 +152,7 @@ def report_table(report: Report) -> RenderableType:
         (report.marketplace, "bold"),
         (f"  {category}, rules of {report.as_of_date}, pack {report.pack.version}", "dim"),
     )
-    table = _table()
+    table = plain_table()
     table.add_column("", no_wrap=True, width=1)
     table.add_column("Rule", overflow="fold", ratio=3)
     table.add_column("Measured", overflow="fold", ratio=2)
@@ -175,7 +181,7 @@ def unchecked_note(reports: Iterable[Report]) -> Text | None:
 
 def packs_table(packs: Iterable[RulePack]) -> Table:
     """A row per rule pack."""
-    table = _table()
+    table = plain_table()
     for name in ("Marketplace", "Title", "Canvas", "Fill", "Categories", "Pack"):
         table.add_column(name, no_wrap=name in ("Marketplace", "Canvas", "Fill", "Pack"), overflow="fold")
     for pack in packs:
@@ -202,7 +208,7 @@ def pack_table(pack: RulePack, as_of: datetime.date) -> RenderableType:
     )
     if pack.categories:
         heading.append(f"\nCategories: {', '.join(pack.categories)}")
-    table = _table()
+    table = plain_table()
     table.add_column("Rule", overflow="fold", ratio=4)
     table.add_column("Required", overflow="fold", ratio=3)
     table.add_column("If broken", no_wrap=True)
@@ -230,7 +236,7 @@ def value_in_force(rule: Rule, as_of: datetime.date) -> DatedValue | None:
 
 def models_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     """A row per learned model, from the entries of `packshot models list --json`."""
-    table = _table()
+    table = plain_table()
     for name in ("Model", "Licence", "Size", "Input", "State"):
         table.add_column(name, no_wrap=True, justify="right" if name in ("Size", "Input") else "left")
     table.add_column("File", overflow="fold")
@@ -257,7 +263,8 @@ def _required(rule: Rule, as_of: datetime.date) -> Text:
     return text
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """An empty table as all of ours look."""
     return Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
 
 

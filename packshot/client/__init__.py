@@ -21,6 +21,8 @@ from packshot.client._job_requests import (
     ResultsFormatName,
     ReviewStateName,
 )
+from packshot.client._jobs import Jobs
+from packshot.client._reconnect import Reconnects
 from packshot.client._requests import ArrangementName, OutputName, Photo, ProcessArguments, Region, ShadowName
 from packshot.client._sync import PackshotClient
 from packshot.errors import (
@@ -43,11 +45,13 @@ __all__ = [
     "JobItemStateName",
     "JobPhoto",
     "JobStateName",
+    "Jobs",
     "OutputName",
     "PackshotClient",
     "PackshotError",
     "Photo",
     "ProcessArguments",
+    "Reconnects",
     "Region",
     "ResourceExhaustedError",
     "ResultsFormatName",

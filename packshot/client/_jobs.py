@@ -1,7 +1,6 @@
 """Jobs of many photos, for ordinary code."""
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from typing import Unpack
 
@@ -95,7 +94,7 @@ class Jobs:
                 job = self._upload(job_id, still) if still else self.get(job_id)
                 return self._complete(job_id) if complete and job.state == pb.JOB_STATE_OPEN else job
             except PackshotError as error:
-                time.sleep(reconnects.wait_s(error))
+                reconnects.wait(error)
 
     def get(self, job_id: str) -> pb.Job:
         """The job with its counts."""
@@ -175,7 +174,7 @@ class Jobs:
                     after_sequence = event.sequence
                     yield event
             except PackshotError as error:
-                time.sleep(reconnects.wait_s(error))
+                reconnects.wait(error)
 
     def results(self, job_id: str, *, format: ResultsFormatName = "csv") -> Iterator[bytes]:
         """The whole job as a table, in chunks: a line per item."""

@@ -15,17 +15,25 @@ class Reconnects:
 
     A gateway that never answered at all is not waited for: its address is more likely wrong. One that asks to be called
     later, and says when, is.
+
+    Args:
+        patience_s: How long a gateway may be away in one go.
+        answered: It did answer, a moment ago.
     """
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S, *, answered: bool = False) -> None:
         self._patience_s = patience_s
-        self._answered = False
+        self._answered = answered
         self._breaks = 0
         self._give_up_at = 0.0
 
     def worked(self) -> None:
         """Something came through: patience begins anew with the next break."""
         self._answered, self._breaks = True, 0
+
+    def wait(self, error: PackshotError) -> None:
+        """Waits before the next try; raises the error when there shall be none."""
+        time.sleep(self.wait_s(error))
 
     def wait_s(self, error: PackshotError) -> float:
         """How long to wait before the next try; raises the error when there shall be none."""
