@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from packshot.v1.jobs_pb2 import CreateJobRequest, JobItemSource
 from packshot.v1.packshot_pb2 import ProcessOptions
 from services.common.errors import invalid_argument
@@ -21,7 +19,7 @@ from services.gateway.jobs.files import keep_photo
 from services.gateway.jobs.store import JobStore
 from services.gateway.objects import Objects
 from services.gateway.stages import Call, Stages
-from services.gateway.state import jobs, tenants
+from services.gateway.state import jobs
 from services.gateway.state.jobs import NewItem, NewJob
 from services.gateway.state.tables import Job, JobState
 from services.gateway.work import Work
@@ -57,14 +55,9 @@ async def create_job(
         webhook_url=asked.webhook_url,
     )
     now = datetime.now(UTC)
-
-    async def create(session: AsyncSession) -> tuple[Job, bool]:
-        await tenants.ensure(session, call.tenant, now)
-        return await jobs.create_job(session, new, items, now)
-
-    job, made = await store.database.write(create)
+    job, made = await store.database.write(lambda session: jobs.create_job(session, new, items, now))
     if made:
-        await store.changed(job.id)
+        store.changed(job.id)
     return job
 
 

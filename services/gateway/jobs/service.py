@@ -139,7 +139,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         store, tenant, now = self._store, current_tenant(), datetime.now(UTC)
         with as_service_errors():
             job = await store.database.write(lambda s: jobs.cancel_job(s, tenant, request.job_id, now))
-            await store.changed(job.id)
+            store.changed(job.id)
             return CancelJobResponse(job=await _message(store, tenant, job.id))
 
     async def RetryJobItems(self, request: RetryJobItemsRequest, context: Context) -> RetryJobItemsResponse:
@@ -148,7 +148,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             job, retried = await store.database.write(
                 lambda s: jobs.retry_items(s, tenant, request.job_id, request.item_keys, now)
             )
-            await store.changed(job.id)
+            store.changed(job.id)
             return RetryJobItemsResponse(job=await _message(store, tenant, job.id), retried=retried)
 
     async def WatchJob(self, request: WatchJobRequest, context: Context) -> AsyncGenerator[WatchJobResponse, None]:

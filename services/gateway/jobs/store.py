@@ -1,22 +1,18 @@
 """Where jobs are kept, and who is told when one changes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import structlog
 
 from services.gateway.jobs.watch import Watches
 from services.gateway.objects import Objects
 from services.gateway.state.database import Database
 
-Notify = Callable[[str], Awaitable[None]]
-"""Tells other replicas that a job (by its id) has changed; best effort."""
-
-log = structlog.get_logger()
+Notify = Callable[[str], None]
+"""Tells the other processes that a job (by its id) has changed, as `worker.nudges.Nudges.tell` does; best effort."""
 
 
-async def tell_nobody(job_id: str) -> None:
-    """The Notify of a single replica."""
+def tell_nobody(job_id: str) -> None:
+    """The Notify of a single process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +22,8 @@ class JobStore:
     Args:
         database: Jobs, items, results.
         objects: Photos and files.
-        watches: Of this process; other replicas' news come in by `watches.wake`.
-        notify: Tells the other replicas.
+        watches: Of this process; what others did comes in by `watches.wake`.
+        notify: Tells the others.
         url_lifetime_s: How long the URLs of files may be used.
     """
 
@@ -37,10 +33,7 @@ class JobStore:
     notify: Notify = tell_nobody
     url_lifetime_s: float = 3600.0
 
-    async def changed(self, job_id: str) -> None:
+    def changed(self, job_id: str) -> None:
         """Wakes whoever watches the job. Nobody depends on it: watches also look by themselves."""
         self.watches.wake(job_id)
-        try:
-            await self.notify(job_id)
-        except Exception as error:
-            log.warning("the other replicas could not be told", job_id=job_id, error=repr(error))
+        self.notify(job_id)

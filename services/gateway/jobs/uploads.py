@@ -108,7 +108,7 @@ class Upload:
     async def _close(self) -> None:
         now = datetime.now(UTC)
         await self._store.database.write(lambda session: jobs.close_uploads(session, self._tenant, self._job_id, now))
-        await self._store.changed(self._job_id)
+        self._store.changed(self._job_id)
 
     async def _take(self, message: UploadJobItemsRequest) -> None:
         validation.check(message)
@@ -181,7 +181,7 @@ class Upload:
         )
         self._added += added
         self._skipped += skipped
-        await self._store.changed(self._job_id)
+        self._store.changed(self._job_id)
 
     async def _is_there(self, key: str) -> bool:
         if any(item.key == key for item in self._waiting):

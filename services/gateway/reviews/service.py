@@ -87,7 +87,7 @@ class ReviewServicer(reviews_pb2_grpc.ReviewServiceServicer):
                     now=now,
                 )
             )
-            await store.changed(view.review.job_id)
+            store.changed(view.review.job_id)
             return DecideReviewResponse(review=await _message(store, view))
 
     async def _check_hints(self, request: DecideReviewRequest, context: Context) -> None:
