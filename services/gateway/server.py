@@ -1,39 +1,70 @@
 """Composition root of the gateway."""
 
+import os
+import secrets
+import socket
 from datetime import UTC, datetime
 
 import grpc
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 
-from packshot.v1 import packshot_pb2_grpc
+from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc, reviews_pb2_grpc
 from services.common.bus import Bus
 from services.common.server import Service
-from services.common.topology import IMAGE_EVENTS
+from services.common.topology import DEAD_LETTERS, IMAGE_EVENTS, JOB_WORK
 from services.gateway.auth import NO_TENANT, Authentication
+from services.gateway.background import Background
+from services.gateway.jobs.catalogue_reader import CatalogueReader
+from services.gateway.jobs.service import JobServicer
+from services.gateway.jobs.store import JobStore
+from services.gateway.jobs.watch import Watches
 from services.gateway.keys import ApiKeys
 from services.gateway.limits import TenantLimits
+from services.gateway.objects import Objects, ObjectStoreError
 from services.gateway.pipeline import Pipeline
+from services.gateway.reviews.service import ReviewServicer
 from services.gateway.service import PackshotServicer
 from services.gateway.settings import GatewaySettings
+from services.gateway.sources.fetcher import Fetcher
 from services.gateway.stages import Stages
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
+from services.gateway.state.errors import UnavailableError
+from services.gateway.worker.dispatcher import Dispatcher
+from services.gateway.worker.item import Maker
+from services.gateway.worker.nudges import Nudges
+from services.gateway.worker.queue import WorkQueue
+from services.gateway.worker.retention import Retention
+from services.gateway.worker.worker import Worker
 
 
 def create(settings: GatewaySettings) -> Service:
-    """The gateway with its stages, database and bus."""
+    """The gateway in its role, with what it needs for that.
+
+    Raises:
+        StartError: The database's or the objects' URL cannot be used.
+    """
     database = Database(settings.database_url) if settings.database_url else None
-    stages = Stages(
-        segmenter=settings.segmenter_address,
-        compositor=settings.compositor_address,
-        validator=settings.validator_address,
-    )
-    bus = Bus(settings.nats_url, IMAGE_EVENTS) if settings.nats_url else None
+    streams = (IMAGE_EVENTS, JOB_WORK, DEAD_LETTERS) if settings.has_jobs else (IMAGE_EVENTS,)
+    bus = Bus(settings.nats_url, *streams) if settings.nats_url else None
+    background = Background(away=_is_away)
+    jobs = None
+    if settings.has_jobs and database is not None and bus is not None:
+        jobs = _Jobs(settings, database, bus, background)
+    stages = _stages(settings, retries=True)
     limits = TenantLimits(database) if database is not None else None
-    servicer = PackshotServicer(settings, Pipeline(stages, bus, settings.default_marketplace), stages, limits)
+    store = jobs.store if jobs is not None else None
+    photo_servicer = PackshotServicer(settings, Pipeline(stages, bus, settings.default_marketplace), stages, limits)
+    job_servicer = JobServicer(settings, stages, store)
+    review_servicer = ReviewServicer(settings, stages, store)
     authentication = (Authentication(ApiKeys(database)),) if settings.auth == "api-key" and database is not None else ()
 
     def register(server: grpc.aio.Server) -> None:
-        packshot_pb2_grpc.add_PackshotServiceServicer_to_server(servicer, server)
+        if settings.answers_callers:
+            packshot_pb2_grpc.add_PackshotServiceServicer_to_server(photo_servicer, server)
+            jobs_pb2_grpc.add_JobServiceServicer_to_server(job_servicer, server)
+            reviews_pb2_grpc.add_ReviewServiceServicer_to_server(review_servicer, server)
 
     async def ready() -> None:
         if database is not None:
@@ -41,12 +72,112 @@ def create(settings: GatewaySettings) -> Service:
             await database.write(lambda session: tenants.ensure(session, NO_TENANT, datetime.now(UTC)))
         if bus is not None:
             await bus.connect()
+        if jobs is not None:
+            await jobs.start()
+
+    def stopping() -> None:
+        photo_servicer.stop_reading()
+        job_servicer.stop_reading()
+        if jobs is not None:
+            jobs.stop()
 
     async def close() -> None:
+        if jobs is not None:
+            await jobs.close()
         await stages.close()
         if bus is not None:
             await bus.close()
         if database is not None:
             await database.close()
 
-    return Service("packshot.v1.PackshotService", register, close, ready, authentication, servicer.stop_reading)
+    async def healthy() -> bool:
+        return background.healthy()
+
+    return Service(
+        "packshot.v1.PackshotService",
+        register,
+        close,
+        ready,
+        interceptors=authentication,
+        stopping=stopping,
+        healthy=healthy,
+    )
+
+
+class _Jobs:
+    """What jobs need beside their servicers, and what runs in the background for them."""
+
+    def __init__(self, settings: GatewaySettings, database: Database, bus: Bus, background: Background) -> None:
+        name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._settings = settings
+        self._background = background
+        self._objects = Objects(settings.objects_url)
+        self._nudges = Nudges(bus)
+        watches = Watches(database)
+        self._nudges.listen(watches.wake)
+        self.store = JobStore(database, self._objects, watches, self._nudges.tell)
+        self._fetcher = Fetcher(settings.sources)
+        self._stages = _stages(settings, retries=False)
+        queue = WorkQueue(bus)
+        self._dispatcher = Dispatcher(database, queue, name, settings.dispatch_window)
+        self._nudges.listen(self._dispatcher.wake)
+        maker = Maker(
+            database,
+            self._objects,
+            self._fetcher,
+            self._stages,
+            Pipeline(self._stages, bus, settings.default_marketplace),
+            default_marketplace=settings.default_marketplace,
+            timeout_s=settings.default_deadline_ms / 1000,
+        )
+        self._worker = Worker(
+            database,
+            queue,
+            maker,
+            bus,
+            self._nudges.tell,
+            name=name,
+            concurrency=settings.worker_concurrency,
+            attempts=settings.item_attempts,
+            first_retry_s=settings.item_retry_ms / 1000,
+            lease_s=settings.ack_wait_ms / 1000,
+        )
+        self._catalogue_reader = CatalogueReader(self.store, self._fetcher, name)
+        self._retention = Retention(database, self._objects, name, settings.retention_days)
+
+    async def start(self) -> None:
+        """Checks the store, and starts what runs in the background in this role. Raises StartError."""
+        await self._objects.check()
+        await self._nudges.start()
+        if self._settings.works:
+            self._background.start("worker", self._worker.run)
+            self._background.start("dispatcher", self._dispatcher.run)
+            self._background.start("catalogue reader", self._catalogue_reader.run)
+            self._background.start("retention", self._retention.run)
+
+    def stop(self) -> None:
+        """Takes no more items."""
+        self._worker.stop()
+
+    async def close(self) -> None:
+        """Finishes or gives back what is in work."""
+        await self._worker.finish(self._settings.grace_s)
+        await self._background.stop()
+        await self._fetcher.close()
+        await self._stages.close()
+
+
+def _stages(settings: GatewaySettings, *, retries: bool) -> Stages:
+    return Stages(
+        segmenter=settings.segmenter_address,
+        compositor=settings.compositor_address,
+        validator=settings.validator_address,
+        retries=retries,
+    )
+
+
+def _is_away(error: BaseException) -> bool:
+    """Something the gateway needs does not answer. A stream or consumer that is gone does not come back by itself."""
+    if isinstance(error, NotFoundError):
+        return False
+    return isinstance(error, NatsError | UnavailableError | ObjectStoreError | OSError | TimeoutError)

@@ -7,12 +7,13 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.common.settings import ServerSettings
+from services.gateway.sources.settings import SourceSettings
 
 
 class GatewaySettings(ServerSettings):
     """Where the stages are, who may call, where events go."""
 
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__")
 
     listen: str = "127.0.0.1:50051"
     segmenter_address: str = "127.0.0.1:50052"
@@ -43,6 +44,7 @@ class GatewaySettings(ServerSettings):
     ack_wait_ms: int = Field(
         default=30_000, ge=500, description="an item whose worker is not heard of for this long goes to another"
     )
+    sources: SourceSettings = Field(default=SourceSettings(), description="e.g. GATEWAY_SOURCES__TIMEOUT_S=30")
     retention_days: int = Field(default=90, ge=1, le=36_500, description="how long jobs' photos and results are kept")
 
     @property

@@ -90,6 +90,6 @@ class Buckets:
         }
 
 
-async def _chunks(stream: obstore.BytesStream) -> AsyncIterator[bytes]:
+async def _chunks(stream: "obstore.BytesStream") -> AsyncIterator[bytes]:
     async for chunk in stream:
         yield bytes(chunk)

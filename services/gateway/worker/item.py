@@ -25,7 +25,8 @@ from services.common.errors import ServiceError
 from services.gateway import objects as object_keys
 from services.gateway.objects import Objects, ObjectStoreError, digest_of
 from services.gateway.pipeline import Pipeline
-from services.gateway.sources.fetcher import Fetcher, SourceError
+from services.gateway.sources.errors import SourceError
+from services.gateway.sources.fetcher import Fetcher
 from services.gateway.stages import Call, Stages
 from services.gateway.state import results
 from services.gateway.state.database import Database
@@ -252,4 +253,5 @@ def _of_store(error: ObjectStoreError) -> AttemptError:
 
 
 def _of_source(error: SourceError) -> AttemptError:
-    return AttemptError(Remedy.NONE if error.is_permanent else Remedy.RETRY, error.reason, error.message)
+    remedy = Remedy.NONE if error.is_permanent else Remedy.RETRY
+    return AttemptError(remedy, error.reason, error.message, error.retry_after_s)

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Final, TypeVar
 
 import structlog
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 _PULL_S: Final = 2.0
 _DATABASE_AWAY_S: Final = 2.0
 _RENEWALS_A_LEASE: Final = 3
+_LONGEST_WISH_S: Final = 3600.0
+"""However long a photo's server asks to be left alone."""
 
 
 class Worker:
@@ -78,6 +81,7 @@ class Worker:
         self._places = asyncio.Semaphore(concurrency)
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._stopped_at = 0.0
         self._chance = random.Random()  # noqa: S311 - only spreads waits
 
     async def run(self) -> None:
@@ -90,12 +94,14 @@ class Worker:
     def stop(self) -> None:
         """Takes no more items; those that wait for a stage are let go."""
         self._stopping.set()
+        self._stopped_at = monotonic()
 
     async def finish(self, grace_s: float) -> None:
-        """Waits for the items in work; those not done within the grace are given back to be done elsewhere."""
+        """Waits for the items in work; those not done within the grace since `stop` are given back."""
         if not self._running:
             return
-        _, late = await asyncio.wait(self._running, timeout=grace_s)
+        left_s = max(self._stopped_at + grace_s - monotonic(), 0.0)
+        _, late = await asyncio.wait(self._running, timeout=left_s)
         for task in late:
             task.cancel()
         if late:
@@ -201,7 +207,7 @@ class Worker:
             await delivery.give_up()
         else:
             wait_s = backoff.delay_s(item.attempts, self._first_retry_s, self._chance)
-            available_at = _now() + timedelta(seconds=max(wait_s, outcome.after_s or 0.0))
+            available_at = _now() + timedelta(seconds=max(wait_s, min(outcome.after_s or 0.0, _LONGEST_WISH_S)))
             await self._write(
                 lambda session: work.retry_later(
                     session, claimed, outcome.reason, outcome.message, available_at, _now()
