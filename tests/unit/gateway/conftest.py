@@ -3,7 +3,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.helpers.gateway import Gateway, running_gateway
+from tests.helpers.postgres import postgres
 from tests.helpers.stages import Stages
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture
