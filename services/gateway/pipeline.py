@@ -117,7 +117,7 @@ class Pipeline:
         work = Work(self._stages, call, photo, scope, prefix="options.")
         packs = await work.packs()
         events.received()
-        segmented = await work.segment(_region(options))
+        segmented = await work.segment(_region(options), options.points)
         events.segmented()
         # The photo itself is measured meanwhile: a rule it breaks and the packshot keeps was auto-corrected.
         photo_validation = asyncio.create_task(_validate_photo(work, segmented))

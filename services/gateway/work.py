@@ -13,7 +13,7 @@ from packshot.v1.compositor_pb2 import (
     RenderCutoutRequest,
     RenderCutoutResponse,
 )
-from packshot.v1.image_pb2 import BoundingBox, StageTiming
+from packshot.v1.image_pb2 import BoundingBox, PointHint, StageTiming
 from packshot.v1.rules_pb2 import GetRulePackRequest, RulePack
 from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
 from packshot.v1.validator_pb2 import ValidateImageRequest, ValidateImageResponse
@@ -57,11 +57,15 @@ class Work:
                 raise renamed_field(error, names) from None
         return packs
 
-    async def segment(self, region: BoundingBox | None) -> SegmentImageResponse:
+    async def segment(self, region: BoundingBox | None, points: Sequence[PointHint] = ()) -> SegmentImageResponse:
         """Where the product is in the photo."""
         async with self._timed("segmenter"):
-            wanted = SegmentImageRequest(photo=self._photo, region_of_interest=region)
-            return await self._stages.segment(self._call, wanted)
+            wanted = SegmentImageRequest(photo=self._photo, region_of_interest=region, points=points)
+            try:
+                return await self._stages.segment(self._call, wanted)
+            except ServiceError as error:
+                fields = ("region_of_interest", *(f"points[{index}]" for index in range(len(points))))
+                raise renamed_field(error, {field: f"{self._prefix}{field}" for field in fields}) from None
 
     async def compose(
         self,

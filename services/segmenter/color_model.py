@@ -95,7 +95,7 @@ def separate(
     table = np.bincount(regions.labels.ravel() * width + colors.indices.ravel(), minlength=count * width)
     shares = table.reshape(count, width).astype(np.float32) / regions.sizes[:, None]
 
-    smoothness = _smoothness(regions.labels, lab, count)
+    weights = smoothness(regions.labels, lab, count)
     typical_side = float(np.sqrt(regions.sizes.mean()))
     product = start
     for _ in range(6):
@@ -107,7 +107,7 @@ def separate(
         certainty = np.maximum(np.abs(2 * believed - 1), 0.02) * regions.sizes / (2 * typical_side)
         certainty = np.where(background, 1e3, certainty)
         believed = np.where(background, 0.0, believed)
-        updated = _logistic(8 * (settle(smoothness, certainty, believed) - 0.5))
+        updated = _logistic(8 * (settle(weights, certainty, believed) - 0.5))
         settled = bool(np.abs(updated - product).max() < 0.01)
         product = updated
         if settled:
@@ -115,7 +115,7 @@ def separate(
     return product
 
 
-def _smoothness(labels: NDArray[np.int32], lab: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+def smoothness(labels: NDArray[np.int32], lab: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Weight (n, n) with which neighbours hold together: length of their common border, less where it has contrast."""
     smooth = cv2.GaussianBlur(lab, (0, 0), 1.0)
     contrast = np.zeros(count * count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
-from services.segmenter.proposal import Proposal, Proposer, Refiner, Roi, SegmentationWarning
+from services.segmenter.proposal import Point, Proposal, Proposer, Refiner, Roi, SegmentationWarning
 
 log = structlog.get_logger()
 
@@ -48,11 +49,13 @@ class FallbackRefiner:
     def name(self) -> str:
         return self._first.name
 
-    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+    def refine(
+        self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None, points: Sequence[Point] = ()
+    ) -> Proposal:
         try:
-            return self._first.refine(image, prior, roi)
+            return self._first.refine(image, prior, roi, points)
         except (ModelUnavailableError, ModelDeadlineError) as error:
-            return _said(self._second.refine(image, prior, roi), error)
+            return _said(self._second.refine(image, prior, roi, points), error)
 
 
 def _said(proposal: Proposal, error: ModelUnavailableError | ModelDeadlineError) -> Proposal:

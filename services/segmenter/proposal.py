@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Roi = tuple[int, int, int, int]  # top, left, bottom, right in pixels, half-open
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A pixel of the image of which a person said whether it is product."""
+
+    row: int
+    col: int
+    is_product: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +64,11 @@ class Refiner(Protocol):
     @property
     def name(self) -> str: ...
 
-    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+    def refine(
+        self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None, points: Sequence[Point] = ()
+    ) -> Proposal:
         """Propose a matte for an image (H, W, 3) uint8 RGB.
 
-        `prior` says what the product is; `roi`, in the image's pixels, bounds it.
+        `prior` says what the product is; `roi`, in the image's pixels, bounds it; `points` are of it or are not.
         """
         ...

@@ -15,7 +15,8 @@ from services.segmenter.fusion import Fusion, fuse
 from services.segmenter.graph_cut import cut_along
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
 from services.segmenter.pieces import Piece, find_pieces, touches_frame
-from services.segmenter.proposal import Proposal, Proposer, Refiner, Roi, SegmentationWarning
+from services.segmenter.points import check_points, correct, followed, hold
+from services.segmenter.proposal import Point, Proposal, Proposer, Refiner, Roi, SegmentationWarning
 from services.segmenter.traits import Trait, find_traits
 from services.segmenter.uncertainty import expected_iou, undecided
 
@@ -73,6 +74,7 @@ def segment(
     *,
     alpha: NDArray[np.float32] | None = None,
     roi: Roi | None = None,
+    points: Sequence[Point] = (),
     proposers: Sequence[Proposer],
     refiner: Refiner | None = None,
 ) -> Segmentation:
@@ -82,21 +84,25 @@ def segment(
         image: (H, W, 3) uint8 upright sRGB.
         alpha: the photo's own matte, float32 (H, W) in [0, 1]; used instead of the proposers.
         roi: region of interest (top, left, bottom, right), half-open pixels; everything outside is background.
+        points: what a person said of single pixels; the matte follows, with the region around each.
         proposers: at least one, unless alpha is given.
         refiner: gets what the proposers agreed on, and is fused with them.
 
     Raises:
         RoiError: when the region is empty or not inside the image.
+        PointError: when a point is not inside the image, or is to be product outside the region.
         ValueError: when there is neither alpha nor a proposer.
     """
     height, width = image.shape[:2]
     _check_roi(roi, height, width)
+    check_points(points, height, width, roi)
     size = working_size(height, width, _DESCRIPTION_SIDE_PX)
     outside = rim(*size, scale_roi(roi, (height, width), size))
     background = describe_background(to_lab(resize(image, *size)), outside)
 
     if alpha is not None:
         matte = clear_outside(alpha.astype(np.float32, copy=False), roi)
+        matte = hold(correct(image, matte, points, roi), points)
         background = replace(background, kind=BackgroundKind.TRANSPARENT)
         agreement, chance = 1.0, resize(matte, *working_size(height, width, _ALPHA_SIDE_PX))
         scores: tuple[ProposalScore, ...] = (ProposalScore("alpha", 1.0, 1.0),)
@@ -105,10 +111,13 @@ def segment(
         proposals = _proposals(image, roi, proposers)
         fused = fuse(proposals, background)
         if refiner is not None:
-            proposals.append(refiner.refine(image, Proposal("fused", fused.matte, fused.agreement), roi))
+            prior = Proposal("fused", correct(image, fused.matte, points, roi, fused.chance), fused.agreement)
+            proposals.append(refiner.refine(image, prior, roi, points))
             fused = fuse(proposals, background)
-        matte = clear_outside(sharpen_to(image, _outlined(image, fused, proposals)), roi)
-        agreement, chance = fused.agreement, fused.chance
+        outlined = _outlined(image, fused, proposals)
+        corrected = correct(image, outlined, points, roi, fused.chance)
+        matte = hold(clear_outside(sharpen_to(image, corrected), roi), points)
+        agreement, chance = fused.agreement, followed(fused.chance, outlined, corrected)
         scores = tuple(
             ProposalScore(proposal.name, proposal.confidence, weight)
             for proposal, weight in zip(proposals, fused.weights, strict=True)

@@ -19,7 +19,8 @@ from services.common.photo import PhotoError, PhotoWarning, decode_photo, encode
 from services.segmenter.background import BackgroundKind
 from services.segmenter.description import Description
 from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
-from services.segmenter.proposal import Proposer, Refiner, SegmentationWarning
+from services.segmenter.points import PointError
+from services.segmenter.proposal import Point, Proposer, Refiner, SegmentationWarning
 from services.segmenter.segmentation import Segmentation, segment
 from services.segmenter.softness import soft_share
 from services.segmenter.traits import Trait
@@ -77,8 +78,15 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
             roi = _region(request.region_of_interest, photo.image.shape[:2])
         try:
             segmentation = segment(
-                photo.image, alpha=photo.alpha, roi=roi, proposers=self._proposers, refiner=self._refiner
+                photo.image,
+                alpha=photo.alpha,
+                roi=roi,
+                points=[Point(point.y, point.x, point.include) for point in request.points],
+                proposers=self._proposers,
+                refiner=self._refiner,
             )
+        except PointError as error:
+            raise invalid_argument(f"points[{error.index}]", error.reason, str(error)) from error
         except ModelUnavailableError as error:
             code = grpc.StatusCode.UNAVAILABLE
             raise ServiceError(code, "MODEL_UNAVAILABLE", str(error), retry_after_s=_RETRY_AFTER_S) from error

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.segmenter.masks import resize
+from services.segmenter.proposal import Point
 
 GRID_STRIDE_PX = 4  # square pixels per grid pixel
 
@@ -62,6 +63,12 @@ class Letterbox:
         square = np.zeros((self.side_px, self.side_px), np.float32)
         square[: self.height, : self.width] = resize(matte, self.height, self.width)
         return resize(square, self.grid_side, self.grid_side)
+
+    def point_to_grid(self, point: Point, source: tuple[int, ...]) -> Point:
+        """A point of an image of one (height, width) on the grid."""
+        row = point.row * self.height // source[0] // GRID_STRIDE_PX
+        col = point.col * self.width // source[1] // GRID_STRIDE_PX
+        return Point(row, col, point.is_product)
 
     def from_grid(self, logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
         """Logits on the grid (G, G) to the whole image at a size (height, width)."""

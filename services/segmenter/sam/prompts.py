@@ -8,6 +8,7 @@ distance", Theoretical Computer Science 38, 1985), weighted by depth.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.segmenter.masks import without_fragments
+from services.segmenter.proposal import Point
 from services.segmenter.sam.letterbox import GRID_STRIDE_PX, Letterbox
 
 BACKGROUND, PRODUCT, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT = 0, 1, 2, 3  # SAM's point labels
@@ -48,19 +50,21 @@ class Prompt:
     elsewhere: NDArray[np.bool_]
 
 
-def make_prompts(matte: NDArray[np.float32], letterbox: Letterbox) -> tuple[Prompt, ...]:
+def make_prompts(matte: NDArray[np.float32], letterbox: Letterbox, told: Sequence[Point] = ()) -> tuple[Prompt, ...]:
     """One prompt a piece, largest first; none when no pixel reaches one half, none for crumbs under 1 % of the largest.
 
     Args:
         matte: float32 (G, G) in [0, 1] on the letterbox's grid.
         letterbox: where the image ends and padding begins.
+        told: points of a person, on the grid. Of those that are product, each is given to the piece it lies in; the
+            others to every piece they lie near to.
     """
     product = matte >= 0.5
     _, labels, stats, _ = cv2.connectedComponentsWithStats(
         without_fragments(product, _MIN_PIECE_SHARE).astype(np.uint8), connectivity=8
     )
     by_area = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")
-    return tuple(_prompt(matte, labels == label, product, letterbox) for label in by_area)
+    return tuple(_prompt(matte, labels == label, product, letterbox, told) for label in by_area)
 
 
 def mask_logits(matte: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -93,17 +97,23 @@ def spread_points(region: NDArray[np.bool_], count: int, *, always_one: bool) ->
 
 
 def _prompt(
-    matte: NDArray[np.float32], piece: NDArray[np.bool_], product: NDArray[np.bool_], letterbox: Letterbox
+    matte: NDArray[np.float32],
+    piece: NDArray[np.bool_],
+    product: NDArray[np.bool_],
+    letterbox: Letterbox,
+    told: Sequence[Point],
 ) -> Prompt:
     elsewhere = product & ~piece
     alone = np.where(elsewhere, np.float32(0), matte)
     sure = piece & (matte >= _SURELY_PRODUCT)
     inside = spread_points(sure if sure.any() else piece, _MAX_POINTS, always_one=True)
+    inside = np.concatenate([_where(told, piece, is_product=True), inside])
 
     top, left, bottom, right = _box(piece, _NEIGHBOURHOOD, letterbox)
     near = np.zeros_like(piece)
     near[top:bottom, left:right] = True
     beside = spread_points(near & (matte < _SURELY_BACKGROUND), _MAX_POINTS, always_one=False)
+    beside = np.concatenate([_where(told, near, is_product=False), beside])
 
     top, left, bottom, right = _box(piece, _BOX_MARGIN, letterbox)
     corners = np.array([[top, left], [bottom, right]], np.float32) * GRID_STRIDE_PX - [[0], [1]]
@@ -117,6 +127,14 @@ def _prompt(
         piece=alone,
         elsewhere=elsewhere,
     )
+
+
+def _where(told: Sequence[Point], region: NDArray[np.bool_], *, is_product: bool) -> NDArray[np.int64]:
+    """The points (n, 2) of one kind in a region."""
+    inside = [
+        (point.row, point.col) for point in told if point.is_product == is_product and region[point.row, point.col]
+    ]
+    return np.array(inside, np.int64).reshape(-1, 2)
 
 
 def _box(piece: NDArray[np.bool_], margin_share: float, letterbox: Letterbox) -> tuple[int, int, int, int]:

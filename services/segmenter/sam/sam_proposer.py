@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from services.segmenter.masks import clear_outside, resize, scale_roi, soft_iou, to_lab
-from services.segmenter.proposal import Proposal, Roi
+from services.segmenter.proposal import Point, Proposal, Roi
 from services.segmenter.sam.letterbox import Letterbox
 from services.segmenter.sam.prompts import Prompt, make_prompts
 from services.segmenter.sam.ranking import probabilities, rank
@@ -34,13 +36,16 @@ class SamProposer:
     def __init__(self, model: SamModel) -> None:
         self._model = model
 
-    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+    def refine(
+        self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None, points: Sequence[Point] = ()
+    ) -> Proposal:
         """Refine a proposal.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             prior: the proposal to start from; it decides what the product is, and the size of the answer's matte.
             roi: in the image's pixels, bounds the product.
+            points: in the image's pixels; SAM is told those that lie in or beside the piece it is asked about.
 
         Returns:
             A proposal with a matte as large as the prior's; empty and of confidence 0 when the prior is empty.
@@ -48,7 +53,8 @@ class SamProposer:
         height, width = prior.matte.shape
         roi_at_size = scale_roi(roi, image.shape[:2], (height, width))
         letterbox = self._model.letterbox(image)
-        prompts = make_prompts(letterbox.to_grid(clear_outside(prior.matte, roi_at_size)), letterbox)
+        told = [letterbox.point_to_grid(point, image.shape) for point in points]
+        prompts = make_prompts(letterbox.to_grid(clear_outside(prior.matte, roi_at_size)), letterbox, told)
         if not prompts:
             return Proposal(self.name, np.zeros((height, width), np.float32), 0.0)
 

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from packshot.v1.compositor_pb2 import ComposeImageRequest, ComposeImageResponse, RenderCutoutResponse
-from packshot.v1.image_pb2 import TRAIT_TRANSPARENT, BoundingBox, Warning
+from packshot.v1.image_pb2 import TRAIT_TRANSPARENT, BoundingBox, PointHint, Warning
 from packshot.v1.packshot_pb2 import (
     OUTPUT_JPEG,
     OUTPUT_REPORT_JSON,
@@ -80,10 +80,13 @@ class TestOnePhoto:
 
     async def test_the_stages_get_what_the_caller_asked_for(self, gateway: Gateway, stages: Stages) -> None:
         region = BoundingBox(x=10, y=20, width=300, height=200)
+        points = [PointHint(x=40, y=50, include=True), PointHint(x=0, y=0)]
         await gateway.stub.ProcessImage(
-            photo(region_of_interest=region, category="electronics", as_of_date="2025-06-01")
+            photo(region_of_interest=region, points=points, category="electronics", as_of_date="2025-06-01")
         )
-        assert stages.segmenter.segment.calls[0].request == SegmentImageRequest(photo=PHOTO, region_of_interest=region)
+        assert stages.segmenter.segment.calls[0].request == SegmentImageRequest(
+            photo=PHOTO, region_of_interest=region, points=points
+        )
         composing = stages.compositor.compose.calls[0].request
         assert (composing.photo, composing.matte_png) == (PHOTO, MATTE)
         of_packshot, of_photo = sorted((call.request for call in stages.validator.validate.calls), key=_is_photo)
@@ -95,6 +98,14 @@ class TestOnePhoto:
     async def test_a_photo_without_region_is_segmented_whole(self, gateway: Gateway, stages: Stages) -> None:
         await gateway.stub.ProcessImage(photo())
         assert not stages.segmenter.segment.calls[0].request.HasField("region_of_interest")
+
+    @pytest.mark.parametrize("field", ["region_of_interest", "points[1]"])
+    async def test_a_hint_that_cannot_be_used_is_named_as_the_caller_knows_it(
+        self, gateway: Gateway, stages: Stages, field: str
+    ) -> None:
+        stages.segmenter.segment.script = [invalid_argument(field, "OUTSIDE_PHOTO", "it lies outside")]
+        error = await failure(gateway.stub.ProcessImage(photo(points=[PointHint(), PointHint(x=900)])))
+        assert [violation.field for violation in error.violations] == [f"options.{field}"]
 
     async def test_outputs_come_in_the_order_asked_for(self, gateway: Gateway) -> None:
         response = await gateway.stub.ProcessImage(

@@ -153,7 +153,11 @@ class TestOverload:
 
 
 async def test_the_segmenter_says_what_it_segments_with(stages: Stages) -> None:
-    clients = Clients(**{name: stages.address(name) for name in ("segmenter", "compositor", "validator")})
+    clients = Clients(
+        segmenter=stages.address("segmenter"),
+        compositor=stages.address("compositor"),
+        validator=stages.address("validator"),
+    )
     try:
         described = await clients.describe_segmenter(Call("key-of-17", "acme", time.monotonic() + 10))
     finally:

@@ -1,12 +1,14 @@
 """Who answers when a model's server does not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from services.segmenter.fallback import FallbackProposer, FallbackRefiner
 from services.segmenter.model import ModelDeadlineError, ModelError, ModelUnavailableError, WeightsMismatchError
-from services.segmenter.proposal import Proposal, Roi
+from services.segmenter.proposal import Point, Proposal, Roi
 from tests.helpers.composites import solid
 
 PHOTO = solid(2, 3, (0, 0, 0))
@@ -72,7 +74,10 @@ class Refining:
         self._confidence = confidence
         self._error = error
 
-    def refine(self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None) -> Proposal:
+    def refine(
+        self, image: NDArray[np.uint8], prior: Proposal, roi: Roi | None = None, points: Sequence[Point] = ()
+    ) -> Proposal:
+        self.points = tuple(points)
         if self._error is not None:
             raise self._error
         return Proposal(self.name, prior.matte, self._confidence)
@@ -88,6 +93,13 @@ def test_a_refiner_is_stood_in_for_the_same_way() -> None:
     assert refined.confidence == 0.1
     assert [warning.code for warning in refined.warnings] == ["MODEL_FALLBACK_LOCAL"]
     assert "did not answer in time; sam ran inside" in refined.warnings[0].message
+
+
+def test_points_reach_whoever_refines() -> None:
+    points = (Point(0, 1, True),)
+    late, second = Refining(0, ModelDeadlineError("sam-encoder: late")), Refining(0.1)
+    FallbackRefiner(late, second).refine(PHOTO, PRIOR, None, points)
+    assert late.points == second.points == points
 
 
 def test_a_refiner_that_serves_something_else_is_not_stood_in_for() -> None:

@@ -1,12 +1,14 @@
 """The segmenter's one question, asked of photos whose answer is known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from bench.scoring import score_matte
 from services.segmenter.background import BackgroundKind
 from services.segmenter.classical import ClassicalProposer
-from services.segmenter.proposal import Proposal, Roi
+from services.segmenter.proposal import Point, Proposal, Roi
 from services.segmenter.segmentation import ProposalScore, RoiError, Segmentation, segment
 from services.segmenter.traits import Trait
 from tests.helpers import scenes
@@ -130,8 +132,9 @@ class Knowing:
         self._matte = matte
         self.prior: Proposal | None = None
 
-    def refine(self, image: Image, prior: Proposal, roi: Roi | None = None) -> Proposal:
+    def refine(self, image: Image, prior: Proposal, roi: Roi | None = None, points: Sequence[Point] = ()) -> Proposal:
         self.prior = prior
+        self.points = tuple(points)
         return Proposal(self.name, self._matte, 0.99)
 
 
@@ -146,3 +149,14 @@ def test_a_refiner_gets_what_the_proposers_made_and_is_fused_with_them() -> None
     assert found.proposals[1].weight > 0.5
     assert found.agreement == pytest.approx(0.5, abs=0.05)
     assert score_matte(found.matte, scene.matte).iou >= 0.97
+
+
+def test_a_refiner_gets_a_prior_that_the_points_have_corrected_and_the_points() -> None:
+    scene = scenes.photograph(scenes.DISC, scenes.room())
+    nothing = np.zeros_like(scene.matte)
+    refiner = Knowing(scene.matte)
+    points = (Point(205, 245, True),)
+    segment(scene.photo, points=points, proposers=[Painter("blind", nothing)], refiner=refiner)
+    assert refiner.prior is not None
+    assert score_matte(refiner.prior.matte, scene.matte).iou >= 0.97
+    assert refiner.points == points

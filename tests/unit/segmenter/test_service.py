@@ -1,6 +1,6 @@
 """The servicer: photo bytes in, messages out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import grpc
@@ -9,7 +9,7 @@ import pytest
 
 from bench.scoring import iou
 from packshot.v1 import image_pb2
-from packshot.v1.image_pb2 import BoundingBox
+from packshot.v1.image_pb2 import BoundingBox, PointHint
 from packshot.v1.segmenter_pb2 import DescribeSegmenterRequest, SegmentImageRequest, SegmentImageResponse
 from services.common.errors import ServiceError
 from services.common.executor import BoundedExecutor
@@ -33,9 +33,10 @@ async def servicer() -> AsyncIterator[SegmenterServicer]:
 
 
 async def segmented(
-    servicer: SegmenterServicer, photo: bytes, region: BoundingBox | None = None
+    servicer: SegmenterServicer, photo: bytes, region: BoundingBox | None = None, points: Sequence[PointHint] = ()
 ) -> SegmentImageResponse:
-    return await servicer.SegmentImage(SegmentImageRequest(photo=photo, region_of_interest=region), NO_CONTEXT)
+    request = SegmentImageRequest(photo=photo, region_of_interest=region, points=points)
+    return await servicer.SegmentImage(request, NO_CONTEXT)
 
 
 async def test_a_photo_gets_a_matte_and_a_description(servicer: SegmenterServicer) -> None:
@@ -80,6 +81,35 @@ async def test_a_region_outside_the_photo_names_the_field(servicer: SegmenterSer
         await segmented(servicer, blank_jpeg(), BoundingBox(x=640, y=0, width=5, height=5))
     assert caught.value.reason == "REGION_OUTSIDE_PHOTO"
     assert [violation.field for violation in caught.value.violations] == ["region_of_interest"]
+
+
+async def test_the_matte_follows_points(servicer: SegmenterServicer) -> None:
+    points = [PointHint(x=320, y=300, include=True), PointHint(x=20, y=600), PointHint(x=40, y=40, include=True)]
+    matte = decode_matte((await segmented(servicer, mug_jpeg(), points=points)).matte_png) >= 0.5
+    assert [bool(matte[point.y, point.x]) for point in points] == [True, False, True]
+
+
+async def test_without_points_nothing_changes(servicer: SegmenterServicer) -> None:
+    agreeing = [PointHint(x=320, y=300, include=True)]
+    plain, same = await segmented(servicer, mug_jpeg()), await segmented(servicer, mug_jpeg(), points=agreeing)
+    assert plain == same
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        (PointHint(x=640, y=0), "POINT_OUTSIDE_PHOTO"),
+        (PointHint(x=600, y=5, include=True), "POINT_OUTSIDE_REGION"),
+    ],
+)
+async def test_a_point_that_cannot_be_meant_is_named(
+    servicer: SegmenterServicer, point: PointHint, reason: str
+) -> None:
+    with pytest.raises(ServiceError) as caught:
+        region = BoundingBox(x=0, y=0, width=500, height=640)
+        await segmented(servicer, mug_jpeg(), region, [PointHint(x=320, y=300, include=True), point])
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert [violation.field for violation in caught.value.violations] == ["points[1]"]
 
 
 async def test_bytes_that_are_no_photo_name_the_field(servicer: SegmenterServicer) -> None:

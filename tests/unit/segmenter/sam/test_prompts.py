@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from services.segmenter.proposal import Point
 from services.segmenter.sam.letterbox import Letterbox
 from services.segmenter.sam.prompts import (
     BACKGROUND,
@@ -133,3 +134,14 @@ def test_one_pixel_has_a_point_only_when_one_must_be() -> None:
     region[4, 6] = True
     assert spread_points(region, 3, always_one=True).tolist() == [[4, 6]]
     assert spread_points(region, 3, always_one=False).tolist() == []
+
+
+def test_a_person_s_points_come_before_sam_s_own() -> None:
+    matte = LETTERBOX.to_grid(matte_of(disc(200, (380, 300)), disc(80, (380, 800))))
+    told = [LETTERBOX.point_to_grid(Point(*at), (HEIGHT, WIDTH)) for at in ((300, 250, True), (380, 800, True))]
+    told.append(LETTERBOX.point_to_grid(Point(380, 505, False), (HEIGHT, WIDTH)))
+    large, small = make_prompts(matte, LETTERBOX, told)
+    assert distances(points(large, PRODUCT)[:1], (300, 250))[0] < 4
+    assert distances(points(large, BACKGROUND)[:1], (380, 505))[0] < 4
+    assert distances(points(small, PRODUCT)[:1], (380, 800))[0] < 4
+    assert min(distances(points(small, BACKGROUND), (380, 505))) > 100  # too far from it to say anything
