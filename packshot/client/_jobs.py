@@ -83,7 +83,7 @@ class Jobs:
         Raises:
             InvalidArgumentError: A file cannot be read, or is empty; what came before it was sent.
         """
-        reconnects, missing = Reconnects(patience_s), len(photos)
+        reconnects, missing = Reconnects(patience_s), len(photos) + 1  # the first answer is progress, too
         while True:
             try:
                 there = {item.item_key for item in self.items(job_id)}

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from packshot.cli import serve
+from packshot.cli.data_dir import DataDir
 from packshot.cli.failures import CommandError
+from packshot.cli.nats import nats_command
 from tests.helpers.waiting import ended, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="process states are read from /proc")
@@ -58,13 +60,13 @@ class House:
             (services / name).mkdir(parents=True)
             (services / name / "__main__.py").write_text(FAKE_SERVICE)
         (services / "common").mkdir()
-        (services / "common/topology.py").write_text(
-            "import sys; open(__file__ + '.called', 'w').write(' '.join(sys.argv[1:]))"
-        )
-        for package in (services, *services.iterdir()):
+        (services / "gateway/state").mkdir()
+        self.topology, self.tables = services / "common/topology.py", services / "gateway/state/migrate.py"
+        for command in (self.topology, self.tables):
+            command.write_text("import sys; open(__file__ + '.called', 'w').write(' '.join(sys.argv[1:]))")
+        for package in (services, *services.iterdir(), services / "gateway/state"):
             (package / "__init__.py").touch()
         self.diary = folder / "diary"
-        self.topology = services / "common/topology.py.called"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "packshot.cli.main", "serve", "--port", "0", *arguments],
             cwd=folder,  # where -m looks first: the services above
@@ -89,6 +91,11 @@ class House:
         _, stderr = self.process.communicate(timeout=90)
         return self.process.returncode, stderr
 
+    @staticmethod
+    def arguments_of(command: Path) -> str:
+        """What one of the commands that run once was called with."""
+        return command.with_suffix(".py.called").read_text()
+
     def notes(self, what: str) -> dict[str, int]:
         """Process ids of who has started or stopped, by name and in order."""
         lines = [line.split() for line in self.diary.read_text().splitlines()] if self.diary.exists() else []
@@ -108,23 +115,29 @@ def houses() -> Iterator[list[House]]:
 def test_starts_all_and_stops_them_in_order(tmp_path: Path, houses: list[House]) -> None:
     if shutil.which("nats-server", path="/usr/sbin:/usr/local/bin:/usr/bin:" + os.environ["PATH"]) is None:
         pytest.skip("nats-server is not installed")
-    houses.append(house := House(tmp_path, "--data-dir", str(tmp_path / "nats"), "--log-dir", str(tmp_path / "logs")))
+    data = tmp_path / "data"
+    houses.append(house := House(tmp_path, "--data-dir", str(data), "--log-dir", str(tmp_path / "logs")))
     text = house.until_ready()
     assert "packshot fix mug.jpg -o out --server 127.0.0.1:" in text
-    assert house.topology.read_text().startswith("--nats-url nats://127.0.0.1:")
+    assert f"Jobs and API keys are kept in {data}\n" in text
+    assert house.arguments_of(house.topology).startswith("--nats-url nats://127.0.0.1:")
+    assert house.arguments_of(house.tables) == f"--database-url sqlite+aiosqlite:///{data}/packshot.db"
     assert set(house.notes("start")) == {"gateway", *serve.STAGES}
     house.process.send_signal(signal.SIGINT)
     assert house.finish()[0] == 0
     assert next(iter(house.notes("stop"))) == "gateway"
     assert set(house.notes("stop")) == {"gateway", *serve.STAGES}
-    assert (tmp_path / "nats/jetstream").is_dir()
+    assert (data / "jetstream").is_dir()
     assert "serving" in (tmp_path / "logs/validator.log").read_text()
     assert "Server is ready" in (tmp_path / "logs/nats.log").read_text()
 
 
 def test_sigterm_stops_it_too_and_logs_carry_names(tmp_path: Path, houses: list[House]) -> None:
     houses.append(house := House(tmp_path, "--no-nats"))
-    assert "no events are published" in house.until_ready()
+    text = house.until_ready()
+    assert "no events are published" in text
+    assert "API keys are kept in" in text
+    assert "until this ends; for longer: --data-dir DIR" in text
     house.process.terminate()
     exit_code, stderr = house.finish()
     assert exit_code == 0
@@ -159,7 +172,7 @@ def test_nothing_is_left_when_it_is_killed(tmp_path: Path, houses: list[House]) 
 
 class TestPlan:
     def plan(self, port: int = 0, *, no_nats: bool = False) -> serve.Plan:
-        return serve._plan(port, no_nats, Path("data"), serve._environment(None, [], None))
+        return serve._plan(port, no_nats, DataDir(Path("data")), True, serve._environment(False, [], None))
 
     def test_stages_follow_the_gateway(self) -> None:
         plan = self.plan()
@@ -195,18 +208,28 @@ class TestPlan:
         )
         assert "GATEWAY_NATS_URL" not in without.environment
 
+    def test_jobs_are_kept_in_the_data_folder_and_need_nats(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("GATEWAY_DATABASE_URL", "GATEWAY_OBJECTS_URL"):
+            monkeypatch.delenv(name, raising=False)
+        with_nats, without = self.plan().environment, self.plan(no_nats=True).environment
+        folder = Path("data").absolute()
+        assert with_nats["GATEWAY_DATABASE_URL"] == f"sqlite+aiosqlite:///{folder}/packshot.db"
+        assert with_nats["GATEWAY_OBJECTS_URL"] == f"file://{folder}/objects"
+        assert "GATEWAY_OBJECTS_URL" not in without
+        monkeypatch.setenv("GATEWAY_DATABASE_URL", "postgresql+asyncpg://db/packshot")
+        assert self.plan().environment["GATEWAY_DATABASE_URL"] == "postgresql+asyncpg://db/packshot"
+
 
 def test_settings_of_the_services_come_from_options_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEGMENTER_WORKERS", "1")
     monkeypatch.delenv("GATEWAY_AUTH", raising=False)
-    open_house = serve._environment(None, [], None)
+    open_house = serve._environment(False, [], None)
     assert open_house["GATEWAY_AUTH"] == "off"
     assert open_house["SEGMENTER_WORKERS"] == "1"
-    closed = serve._environment(tmp_path / "keys", ["u2netp"], tmp_path / "models")
+    closed = serve._environment(True, ["u2netp"], tmp_path / "models")
     assert closed["GATEWAY_AUTH"] == "api-key"
-    assert closed["GATEWAY_API_KEYS_FILE"] == str(tmp_path / "keys")
     assert closed["SEGMENTER_PROPOSERS"] == "classical,u2netp"
     assert closed["SEGMENTER_MODELS_DIR"] == str(tmp_path / "models")
 
@@ -214,7 +237,7 @@ def test_settings_of_the_services_come_from_options_and_environment(
 def test_a_missing_nats_server_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path: None)
     with pytest.raises(CommandError, match="nats-server is not installed") as caught:
-        serve._nats_command(TestPlan().plan())
+        nats_command(4222, Path("data"), without="Or start without: --no-nats.")
     assert "apt-get install nats-server" in caught.value.cure
     assert "--no-nats" in caught.value.cure
 
