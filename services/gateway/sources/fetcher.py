@@ -193,18 +193,18 @@ def _unexpected(response: httpx.Response, host: str) -> SourceError:
             return SourceError("SOURCE_FORBIDDEN", message, is_permanent=True)
         case 429:
             message = f"{host} is asked too often ({status}); try again later"
-            return SourceError("SOURCE_BUSY", message, is_permanent=False, retry_after_s=_retry_after_s(response))
+            return SourceError("SOURCE_BUSY", message, is_permanent=False, retry_after_s=retry_after_s(response))
         case _ if status == 408 or status >= 500:
             message = f"{host} fails ({status}); try again later"
             return SourceError(
-                "SOURCE_SERVER_FAILED", message, is_permanent=False, retry_after_s=_retry_after_s(response)
+                "SOURCE_SERVER_FAILED", message, is_permanent=False, retry_after_s=retry_after_s(response)
             )
         case _:
             message = f"{host} answers with status {status} instead of the file; link to the file itself"
             return SourceError("SOURCE_STATUS_UNEXPECTED", message, is_permanent=True)
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def retry_after_s(response: httpx.Response) -> float | None:
     """Seconds or a date (RFC 9110, section 10.2.3); None without, or when it is neither."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal() and text.isascii():
