@@ -115,6 +115,7 @@ class Objects:
         self._store: LocalStore | S3Store
         if parts.scheme == "file" and not parts.netloc and len(parts.path) > 1:
             self._folder = Path(unquote(parts.path))
+            self._url = self._folder.as_uri()
             try:
                 self._store = LocalStore(self._folder, mkdir=True)
             except (OSError, BaseError) as error:

@@ -7,10 +7,13 @@ for, and verifies, the certificate of the name. Redirects are further calls, and
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 import httpcore
@@ -48,11 +51,8 @@ class _PinnedTransport(httpx.AsyncBaseTransport):
         self._settings = settings
         # Its own threads: a name server that does not answer must not hold up others' work.
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="dns")
-        context = httpx.create_ssl_context(trust_env=False)
-        if settings.ca_file is not None:
-            context.load_verify_locations(cafile=settings.ca_file)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
+            ssl_context=_ssl_context(settings.ca_file),
             max_connections=settings.max_connections,
             keepalive_expiry=5.0,
             network_backend=_PinnedBackend(settings, resolve or self._ask_the_system),
@@ -163,6 +163,15 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+
+@cache
+def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Reading the public authorities takes a tenth of a second, and all transports trust the same."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 @contextmanager
