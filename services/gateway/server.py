@@ -27,10 +27,12 @@ from services.gateway.reviews.service import ReviewServicer
 from services.gateway.service import PackshotServicer
 from services.gateway.settings import GatewaySettings
 from services.gateway.sources.fetcher import Fetcher
+from services.gateway.sources.transport import pinned_transport
 from services.gateway.stages import Stages
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
 from services.gateway.state.errors import UnavailableError
+from services.gateway.webhooks.delivery import WebhookDeliverer
 from services.gateway.worker.dispatcher import Dispatcher
 from services.gateway.worker.item import Maker
 from services.gateway.worker.nudges import Nudges
@@ -143,6 +145,12 @@ class _Jobs:
             lease_s=settings.ack_wait_ms / 1000,
         )
         self._catalogue_reader = CatalogueReader(self.store, self._fetcher, name)
+        self._webhooks = WebhookDeliverer(
+            database,
+            pinned_transport(settings.sources),
+            concurrency=settings.webhook_concurrency,
+            retry_for_s=settings.webhook_retry_hours * 3600,
+        )
         self._retention = Retention(database, self._objects, name, settings.retention_days)
 
     async def start(self) -> None:
@@ -153,6 +161,7 @@ class _Jobs:
             self._background.start("worker", self._worker.run)
             self._background.start("dispatcher", self._dispatcher.run)
             self._background.start("catalogue reader", self._catalogue_reader.run)
+            self._background.start("webhooks", self._webhooks.run)
             self._background.start("retention", self._retention.run)
 
     def stop(self) -> None:
@@ -163,6 +172,7 @@ class _Jobs:
         """Finishes or gives back what is in work."""
         await self._worker.finish(self._settings.grace_s)
         await self._background.stop()
+        await self._webhooks.close()
         await self._fetcher.close()
         await self._stages.close()
 

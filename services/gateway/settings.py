@@ -45,6 +45,10 @@ class GatewaySettings(ServerSettings):
         default=30_000, ge=500, description="an item whose worker is not heard of for this long goes to another"
     )
     sources: SourceSettings = Field(default=SourceSettings(), description="e.g. GATEWAY_SOURCES__TIMEOUT_S=30")
+    webhook_concurrency: int = Field(default=16, ge=1, le=256, description="webhook calls at the same time")
+    webhook_retry_hours: float = Field(
+        default=24.0, gt=0, allow_inf_nan=False, description="how long after its event a webhook call is repeated"
+    )
     retention_days: int = Field(default=90, ge=1, le=36_500, description="how long jobs' photos and results are kept")
 
     @property
