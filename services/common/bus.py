@@ -58,6 +58,7 @@ class Bus:
                     self._url,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.5,
+                    drain_timeout=5,
                     error_cb=_log_error,
                     name="packshot-gateway",
                 )

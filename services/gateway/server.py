@@ -60,7 +60,7 @@ def create(settings: GatewaySettings) -> Service:
     photo_servicer = PackshotServicer(settings, Pipeline(stages, bus, settings.default_marketplace), stages, limits)
     job_servicer = JobServicer(settings, stages, store)
     review_servicer = ReviewServicer(settings, stages, store)
-    authentication = (Authentication(ApiKeys(database)),) if settings.auth == "api-key" and database is not None else ()
+    keys = ApiKeys(database) if settings.auth == "api-key" and database is not None else None
 
     def register(server: grpc.aio.Server) -> None:
         if settings.answers_callers:
@@ -89,6 +89,8 @@ def create(settings: GatewaySettings) -> Service:
         await stages.close()
         if bus is not None:
             await bus.close()
+        if keys is not None:
+            await keys.close()
         if database is not None:
             await database.close()
 
@@ -100,7 +102,7 @@ def create(settings: GatewaySettings) -> Service:
         register,
         close,
         ready,
-        interceptors=authentication,
+        interceptors=(Authentication(keys),) if keys is not None else (),
         stopping=stopping,
         healthy=healthy,
     )
@@ -120,7 +122,7 @@ class _Jobs:
         self.store = JobStore(database, self._objects, watches, self._nudges.tell)
         self._fetcher = Fetcher(settings.sources)
         self._stages = _stages(settings, retries=False)
-        queue = WorkQueue(bus)
+        self._queue = queue = WorkQueue(bus)
         self._dispatcher = Dispatcher(database, queue, name, settings.dispatch_window)
         self._nudges.listen(self._dispatcher.wake)
         maker = Maker(

@@ -96,6 +96,8 @@ class Method:
         try:
             response = answer(request)
             return await response if inspect.isawaitable(response) else response
+        except ServiceError as error:
+            await context.abort_with_status(rpc_status.to_status(error.to_status()))
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

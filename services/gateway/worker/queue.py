@@ -7,6 +7,7 @@ all, and nothing is done twice or lost.
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -100,6 +101,13 @@ class WorkQueue:
         """Of the queue. Raises NatsError when NATS, the stream or the consumer is away."""
         info = await self._bus.client.jetstream().consumer_info(JOB_WORK.name, WORKERS.name)
         return Depth(info.num_pending or 0, info.num_ack_pending or 0)
+
+    async def close(self) -> None:
+        """Pulls no more. A message that was on its way comes again, to another."""
+        if self._pulling is not None:
+            with suppress(NatsError):
+                await self._pulling.unsubscribe()
+            self._pulling = None
 
     async def next(self, timeout_s: float) -> Delivery | None:
         """The next message; None when none came in time. Raises NatsError as `depth` does."""

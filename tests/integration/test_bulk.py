@@ -1,0 +1,262 @@
+"""Jobs from end to end, while what they need breaks: every item ends once, with one result and at most one charge."""
+
+import asyncio
+import json
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from packshot.v1.jobs_pb2 import (
+    JOB_EVENT_TYPE_COMPLETED,
+    JOB_ITEM_STATE_FAILED,
+    JOB_ITEM_STATE_SUCCEEDED,
+    JOB_STATE_COMPLETED,
+    Job,
+    JobEvent,
+)
+from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_REPORT_JSON, ProcessOptions
+from packshot.v1.segmenter_pb2 import DescribeSegmenterResponse, SegmentImageRequest, SegmentImageResponse
+from services.common import topology
+from services.common.errors import invalid_argument
+from services.common.topology import DEAD_LETTERS
+from tests.helpers.bulk import House, content, until
+from tests.helpers.gateway import eventually
+from tests.helpers.nats_server import NatsServer
+from tests.helpers.stages import after, segmented
+
+
+def photos(count: int, name: str = "photo") -> list[bytes]:
+    return [f"{name} {number}".encode() for number in range(count)]
+
+
+@pytest.fixture
+async def house(events: Client, nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[House]:
+    async with House.open(tmp_path, nats_server.url) as house:
+        yield house
+
+
+@pytest.fixture
+def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
+    """One whose store may be lost."""
+    store = tmp_path / "nats"
+    store.mkdir()
+    server = NatsServer(store)
+    server.start()
+    yield server
+    server.stop()
+
+
+def check_events(events: list[JobEvent], items: int) -> None:
+    """Without gaps, the job's end last, and one end for every item."""
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[-1].type == JOB_EVENT_TYPE_COMPLETED
+    ends = Counter(event.item.item_key for event in events if event.item.state >= JOB_ITEM_STATE_SUCCEEDED)
+    assert len(ends) == items
+    assert set(ends.values()) == {1}
+
+
+def counted(job: Job) -> dict[str, int]:
+    return {field.name: value for field, value in job.counts.ListFields()}
+
+
+async def test_every_item_of_a_job_ends_once_with_a_result_and_a_charge(house: House) -> None:
+    async with house.gateway() as caller:
+        job = await caller.create(photos(12))
+        told = await caller.watch(job.job_id)
+        check_events(told, items=12)
+        job = await caller.get(job.job_id)
+        assert job.state == JOB_STATE_COMPLETED
+        assert counted(job) == {"total": 12, "succeeded": 12, "publish": 12, "credits": 12}
+        for item in await caller.items(job.job_id):
+            assert (item.state, item.attempts, item.repeated) == (JOB_ITEM_STATE_SUCCEEDED, 1, False)
+            assert [file.output for file in item.files] == [OUTPUT_JPEG]
+            assert content(item.files[0]).startswith(b"amazon-us fill=")
+    assert await house.books() == (12, 12)
+
+
+async def test_the_report_is_a_file_when_it_is_asked_for(house: House) -> None:
+    async with house.gateway() as caller:
+        options = ProcessOptions(outputs=[OUTPUT_JPEG, OUTPUT_REPORT_JSON], marketplaces=["amazon-us", "amazon-de"])
+        job = await caller.create(photos(1), options=options)
+        await caller.watch(job.job_id)
+        (item,) = await caller.items(job.job_id)
+    assert [(file.marketplace, file.output) for file in item.files] == [
+        ("amazon-de", OUTPUT_JPEG),
+        ("amazon-de", OUTPUT_REPORT_JSON),
+        ("amazon-us", OUTPUT_JPEG),
+        ("amazon-us", OUTPUT_REPORT_JSON),
+    ]
+    report = json.loads(content(item.files[1]))
+    assert report["marketplace"] == "amazon-de"
+    assert "timings" not in report or not report["timings"]
+
+
+async def test_the_same_photo_is_made_once_and_charged_once(house: House) -> None:
+    async with house.gateway() as caller:
+        first = await caller.create([b"a mug"] * 6)
+        await caller.watch(first.job_id)
+        segmented_before = len(house.stages.segmenter.segment.calls)
+        second = await caller.create([b"a mug"])
+        await caller.watch(second.job_id)
+        assert len(house.stages.segmenter.segment.calls) == segmented_before
+        assert [item.repeated for item in await caller.items(second.job_id)] == [True]
+        assert (await caller.get(first.job_id)).counts.credits == 1
+        assert (await caller.get(second.job_id)).counts.credits == 0
+    assert await house.books() == (1, 1)
+
+
+async def test_another_model_makes_the_photo_again(house: House) -> None:
+    async with house.gateway() as caller:
+        await caller.watch((await caller.create([b"a mug"])).job_id)
+        described = DescribeSegmenterResponse(proposers=["classical"], digest=f"sha256:{'1' * 64}")
+        house.stages.segmenter.describe.script = [lambda request: described]
+        await asyncio.sleep(2.1)
+        job = await caller.create([b"a mug"])
+        await caller.watch(job.job_id)
+        assert [item.repeated for item in await caller.items(job.job_id)] == [False]
+    assert (await house.books())[0] == 2
+
+
+async def test_a_photo_that_cannot_be_used_fails_at_once_with_its_reason(house: House) -> None:
+    def segment(request: SegmentImageRequest) -> SegmentImageResponse:
+        if request.photo == b"photo 1":
+            raise invalid_argument("photo", "PHOTO_TRUNCATED", "the file ends early")
+        return segmented(request)
+
+    house.stages.segmenter.segment.script = [segment]
+    async with house.gateway() as caller:
+        job = await caller.create(photos(3))
+        check_events(await caller.watch(job.job_id), items=3)
+        bad = (await caller.items(job.job_id))[1]
+        assert (bad.state, bad.error_reason, bad.attempts, bad.credits) == (
+            JOB_ITEM_STATE_FAILED,
+            "PHOTO_TRUNCATED",
+            1,
+            0,
+        )
+        assert counted(await caller.get(job.job_id)) == {
+            "total": 3,
+            "succeeded": 2,
+            "failed": 1,
+            "publish": 2,
+            "credits": 2,
+        }
+
+
+async def test_a_worker_that_is_killed_loses_nothing_and_charges_nothing_twice(house: House) -> None:
+    house.stages.segmenter.segment.script = [after(0.3, segmented)]
+    async with house.gateway("api") as caller:
+        with house.worker_process(WORKER_CONCURRENCY="2") as doomed:
+            job = await caller.create(photos(10))
+            await eventually(lambda: len(house.stages.segmenter.segment.calls) >= 4)
+            doomed.kill()
+            doomed.wait(10)
+        left = (await caller.get(job.job_id)).counts
+        assert 0 < left.succeeded < 10
+        async with house.gateway("worker"):
+            check_events(await caller.watch(job.job_id), items=10)
+        items = await caller.items(job.job_id)
+        assert {item.state for item in items} == {JOB_ITEM_STATE_SUCCEEDED}
+        assert max(item.attempts for item in items) == 2
+    assert await house.books() == (10, 10)
+
+
+async def test_a_worker_that_is_stopped_gives_back_what_it_cannot_finish(house: House) -> None:
+    house.stages.segmenter.segment.script = [after(60, segmented)]
+    async with house.gateway("api") as caller:
+        async with house.gateway("worker", GRACE_S="0.2"):
+            job = await caller.create(photos(3))
+            await eventually(lambda: house.stages.segmenter.segment.running == 3)
+        assert set(await house.states(job.job_id)) <= {"queued", "dispatched"}
+        house.stages.segmenter.segment.script = [segmented]
+        async with house.gateway("worker"):
+            check_events(await caller.watch(job.job_id), items=3)
+        assert {item.attempts for item in await caller.items(job.job_id)} == {1}
+
+
+async def test_stages_that_are_away_are_waited_for_and_cost_no_attempt(house: House) -> None:
+    await house.stages.stop("segmenter")
+    async with house.gateway() as caller:
+        job = await caller.create(photos(5))
+        await asyncio.sleep(1)
+        await house.stages.start("segmenter")
+        check_events(await caller.watch(job.job_id), items=5)
+        assert {item.attempts for item in await caller.items(job.job_id)} == {1}
+
+
+async def test_a_photo_that_breaks_its_stage_becomes_a_dead_letter_and_takes_no_other_with_it(
+    house: House, events: Client
+) -> None:
+    restarts: set[asyncio.Task[None]] = set()
+
+    async def restart() -> None:
+        await house.stages.stop("segmenter")
+        await asyncio.sleep(0.2)
+        await house.stages.start("segmenter")
+
+    async def segment(request: SegmentImageRequest) -> SegmentImageResponse:
+        if request.photo == b"poison":
+            restarts.add(asyncio.create_task(restart()))
+            await asyncio.sleep(60)
+        await asyncio.sleep(0.02)
+        return segmented(request)
+
+    house.stages.segmenter.segment.script = [segment]
+    async with house.gateway(ITEM_ATTEMPTS="3") as caller:
+        job = await caller.create([*photos(8), b"poison"])
+        check_events(await caller.watch(job.job_id), items=9)
+        *good, poison = await caller.items(job.job_id)
+        assert {item.state for item in good} == {JOB_ITEM_STATE_SUCCEEDED}
+        assert (poison.state, poison.attempts) == (JOB_ITEM_STATE_FAILED, 3)
+        assert poison.error_reason in ("STAGE_UNAVAILABLE", "STAGE_FAILED")
+        (dead,) = await caller.dead_letters()
+        assert (dead.item.item_key, dead.attempts) == ("8", 3)
+    assert len(restarts) == 3
+    message = await events.jetstream().get_last_msg(DEAD_LETTERS.name, "packshot.v1.work.dead.default")
+    letter = json.loads(message.data or b"")
+    assert (letter["item_key"], letter["attempts"], letter["job_id"]) == ("8", 3, job.job_id)
+
+
+async def test_a_nats_that_lost_its_store_costs_no_item(own_nats: NatsServer, tmp_path: Path) -> None:
+    await topology.apply(own_nats.url)
+    async with House.open(tmp_path, own_nats.url) as house:
+        house.stages.segmenter.segment.script = [after(0.1, segmented)]
+        async with house.gateway(WORKER_CONCURRENCY="1") as caller:
+            job = await caller.create(photos(20))
+            await eventually(lambda: len(house.stages.segmenter.segment.calls) >= 3)
+            own_nats.stop()
+            shutil.rmtree(tmp_path / "nats" / "jetstream")
+            own_nats.start()
+            await topology.apply(own_nats.url)
+            check_events(await caller.watch(job.job_id), items=20)
+        assert await house.books() == (20, 20)
+
+
+async def test_a_store_that_cannot_be_written_is_tried_again(house: House, tmp_path: Path) -> None:
+    async with house.gateway() as caller:
+        blocked = tmp_path / "objects" / "default" / "results"
+        blocked.parent.mkdir(parents=True)
+        blocked.write_text("in the way")
+        job = await caller.create(photos(1))
+
+        async def is_retried() -> bool:
+            (item,) = await caller.items(job.job_id)
+            return bool(item.error_reason == "OBJECT_STORE_UNAVAILABLE")
+
+        await until(is_retried)
+        blocked.unlink()
+        check_events(await caller.watch(job.job_id), items=1)
+
+
+async def test_a_small_job_is_not_behind_a_huge_one(house: House) -> None:
+    house.stages.segmenter.segment.script = [after(0.05, segmented)]
+    async with house.gateway(WORKER_CONCURRENCY="1", DISPATCH_WINDOW="2") as caller:
+        huge = await caller.create(photos(60, "huge"))
+        await eventually(lambda: len(house.stages.segmenter.segment.calls) >= 3)
+        small = await caller.create(photos(4, "small"))
+        await caller.watch(small.job_id)
+        assert (await caller.get(huge.job_id)).counts.succeeded < 30
