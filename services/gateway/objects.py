@@ -39,6 +39,10 @@ STREAM_CHUNK_BYTES: Final = 256 * 2**10
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,7}", re.ASCII)
 _SIGNED_URL_MAX_S: Final = 7 * 24 * 3600  # Signature Version 4 knows no longer ones
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
+_CLIENT_OPTIONS: "Final[ClientConfig]" = {
+    "allow_http": True,  # the endpoint is the operator's, and https unless written otherwise
+    "timeout": timedelta(seconds=120),
+}
 _RETRY: "Final[RetryConfig]" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
@@ -125,7 +129,7 @@ class Objects:
                 parts.netloc,
                 prefix=unquote(parts.path).strip("/") or None,
                 checksum_algorithm="SHA256",
-                client_options=_client_options(),
+                client_options=_CLIENT_OPTIONS,
                 retry_config=_RETRY,
             )
         else:
@@ -271,12 +275,6 @@ _S3_CURE: Final = (
     "check the bucket's name in GATEWAY_OBJECTS_URL, AWS_ENDPOINT_URL and AWS_REGION, and that AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY may read, write, list and delete there"
 )
-
-
-def _client_options() -> "ClientConfig":
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-    # Clear text only where the operator wrote it into the endpoint.
-    return {"allow_http": endpoint.startswith("http://"), "timeout": timedelta(seconds=120)}
 
 
 def _sync(file: Path) -> None:

@@ -26,8 +26,8 @@ class S3Server:
         self.environment = {**_ENVIRONMENT, "AWS_ENDPOINT_URL": self.url}
 
     def make_bucket(self, name: str) -> None:
-        """An empty bucket, also when it was there already."""
-        httpx.delete(f"{self.url}/{name}", trust_env=False)
+        """An empty bucket, and nothing else in the server."""
+        httpx.post(f"{self.url}/moto-api/reset", trust_env=False).raise_for_status()
         httpx.put(f"{self.url}/{name}", trust_env=False).raise_for_status()
 
     def put(self, bucket: str, key: str, data: bytes) -> None:

@@ -5,7 +5,6 @@ GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -82,9 +81,8 @@ class Buckets:
         return self._stores[bucket]
 
     def _options(self) -> "ClientConfig":
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
         return {
-            "allow_http": endpoint.startswith("http://"),  # clear text only where the operator wrote it
+            "allow_http": True,  # the endpoint is the operator's, and https unless written otherwise
             "connect_timeout": timedelta(seconds=self._settings.connect_timeout_s),
             "timeout": timedelta(seconds=self._settings.timeout_s),
         }

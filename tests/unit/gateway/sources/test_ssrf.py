@@ -136,6 +136,7 @@ class Listener:
 
     port: int
     connections: int = 0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
     tried: list[object] = field(default_factory=list)
 
 
@@ -154,6 +155,7 @@ sys.addaudithook(_watch)  # cannot be taken back; does nothing but while a liste
 async def listener() -> AsyncIterator[Listener]:
     def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         found.connections += 1
+        found.reached.set()
         writer.close()
 
     sockets = [socket.socket(), socket.socket(socket.AF_INET6)]
@@ -220,8 +222,7 @@ async def test_without_the_checks_the_listener_is_reached(host: str, listener: L
     writer.close()
     await writer.wait_closed()
     async with asyncio.timeout(10):
-        while not listener.connections:
-            await asyncio.sleep(0.01)
+        await listener.reached.wait()
 
 
 @dataclass
