@@ -3,9 +3,11 @@
 No worker runs: a test says what becomes of each item (`Jobs.succeed`, `Jobs.fail`).
 """
 
+import asyncio
 import contextlib
 import hashlib
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +51,8 @@ from tests.helpers.stages import Stages
 POLL_S = 0.05
 MARKETPLACE = "amazon-us"
 
+_new_database: list[bytes] = []
+
 
 class Jobs:
     """The services as one tenant sees them, and what they work on."""
@@ -58,6 +62,7 @@ class Jobs:
         self.store = store
         self.database_url = database_url
         self.channel = channel
+        self.key = key
         self.jobs: Any = _As(jobs_pb2_grpc.JobServiceStub(channel), key)
         self.reviews: Any = _As(reviews_pb2_grpc.ReviewServiceStub(channel), key)
 
@@ -82,6 +87,12 @@ class Jobs:
     async def items(self, job_id: str) -> list[JobItem]:
         response = await self.jobs.ListJobItems(ListJobItemsRequest(job_id=job_id, page_size=1000))
         return list(response.items)
+
+    async def until_items(self, job_id: str, count: int) -> None:
+        """Waits until the job has so many items."""
+        async with asyncio.timeout(30):
+            while len(await self.items(job_id)) < count:  # noqa: ASYNC110 - another party adds them
+                await asyncio.sleep(0.02)
 
     async def claim(self, job_id: str, count: int = 1) -> list[Claimed]:
         """The next items of the job, in work."""
@@ -159,7 +170,7 @@ async def running_jobs(stages: Stages, folder: Path, **environment: str) -> Asyn
     """As the tenant acme. Keyword arguments are environment variables without GATEWAY_."""
     variables = {
         "LISTEN": stages.address("gateway"),
-        "DATABASE_URL": await new_database(folder),
+        "DATABASE_URL": await _database(folder),
         "OBJECTS_URL": f"file://{folder}/objects",
         "NATS_URL": "nats://127.0.0.1:1",
         "GRACE_S": "5",
@@ -185,6 +196,18 @@ async def running_jobs(stages: Stages, folder: Path, **environment: str) -> Asyn
         await server.stop()
 
 
+async def _database(folder: Path) -> str:
+    """The URL of the folder's database; a new one is a copy of one that was made once, which saves time."""
+    file = folder / "gateway.db"
+    if not file.exists():
+        if not _new_database:
+            with tempfile.TemporaryDirectory() as other:
+                await new_database(Path(other))
+                _new_database.append((Path(other) / file.name).read_bytes())
+        file.write_bytes(_new_database[0])
+    return f"sqlite+aiosqlite:///{file}"
+
+
 def _service(settings: GatewaySettings, stages: StageClients, store: JobStore) -> Service:
     jobs, reviews = JobServicer(settings, stages, store), ReviewServicer(settings, stages, store)
 
@@ -192,12 +215,15 @@ def _service(settings: GatewaySettings, stages: StageClients, store: JobStore) -
         jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
         reviews_pb2_grpc.add_ReviewServiceServicer_to_server(reviews, server)
 
+    keys = ApiKeys(store.database)
+
     async def close() -> None:
+        await keys.close()
         await stages.close()
+        await store.watches.close()
         await store.database.close()
 
-    authentication = (Authentication(ApiKeys(store.database)),)
-    return Service("packshot.v1.JobService", register, close, None, authentication, jobs.stop_reading)
+    return Service("packshot.v1.JobService", register, close, None, (Authentication(keys),), jobs.stop_reading)
 
 
 def upload(

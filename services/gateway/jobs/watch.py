@@ -6,7 +6,8 @@ nudge (`Watches.wake`) only saves the wait for that query; a nudge that is lost 
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -58,7 +59,7 @@ class Watches:
         self._watchers: dict[str, set[_Watcher]] = {}
         self._reads: dict[tuple[str, str, int], asyncio.Task[_Page]] = {}
         self._polling: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     def wake(self, job_id: str) -> None:
         """The job has changed, or may have."""
@@ -67,9 +68,15 @@ class Watches:
 
     def stop(self) -> None:
         """Every watch ends; its caller may go on where it was, elsewhere."""
-        self._stopping = True
+        self._stopping.set()
         for job_id in self._watchers:
             self.wake(job_id)
+
+    async def close(self) -> None:
+        """Stops, and waits until nothing asks the database any more."""
+        self.stop()
+        left = [*self._reads.values(), *([self._polling] if self._polling is not None else ())]
+        await asyncio.gather(*left, return_exceptions=True)
 
     @property
     def count(self) -> int:
@@ -85,7 +92,7 @@ class Watches:
         """
         with self._watcher(job_id, after_sequence) as watcher:
             while True:
-                if self._stopping:
+                if self._stopping.is_set():
                     raise stopping("watch on after the last sequence you have seen")
                 watcher.changed.clear()
                 page = await self._read(tenant, job_id, watcher.sequence)
@@ -107,7 +114,7 @@ class Watches:
         watcher = _Watcher(sequence)
         self._watchers.setdefault(job_id, set()).add(watcher)
         if self._polling is None or self._polling.done():
-            self._polling = asyncio.create_task(self._poll())
+            self._polling = asyncio.create_task(self._poll(), context=Context())  # nobody's in particular
         try:
             yield watcher
         finally:
@@ -118,7 +125,9 @@ class Watches:
     async def _poll(self) -> None:
         """Wakes those whose job went on, as long as there is anybody."""
         while self._watchers:
-            await asyncio.sleep(self._poll_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._poll_s)
+                return
             try:
                 latest = await self._latest(list(self._watchers))
             except Exception as error:  # whatever it is, whoever watches waits for its end
@@ -149,7 +158,7 @@ class Watches:
             for begin in range(0, len(job_ids), _IDS_A_QUERY):
                 some = Job.id.in_(job_ids[begin : begin + _IDS_A_QUERY])
                 rows = await session.execute(select(Job.id, Job.last_sequence).where(some))
-                latest.update(row._tuple() for row in rows)
+                latest.update((row.id, row.last_sequence) for row in rows)
         return latest
 
     async def _page(self, tenant: str, job_id: str, sequence: int) -> _Page:
