@@ -101,11 +101,12 @@ class Authentication(Interceptor):
     async def _until_revoked(self, key: str) -> ServiceError:
         """Follows the key of a stream; returns what to end the stream with."""
         try:
-            while await self._keys.find(key) is not None:  # noqa: ASYNC110 - the database tells, not an event
+            while True:
                 await asyncio.sleep(_FOLLOW_S)
+                if await self._keys.find(key) is None:
+                    return _invalid()
         except ServiceError as unknown:
             return unknown
-        return _invalid()
 
 
 async def _unless(ended: asyncio.Task[ServiceError], awaited: Awaitable[T]) -> T:

@@ -70,6 +70,11 @@ class ApiKeys:
             await self._refresh(asked_at)  # it may be new
         return self._by_hash.get(digest)
 
+    async def close(self) -> None:
+        """Lets a reading end; the database is closed after it."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading})
+
     async def _refresh(self, since: float) -> None:
         """Waits until the keys have been read after `since`."""
         deadline = monotonic() + _PATIENCE_S

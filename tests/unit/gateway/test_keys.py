@@ -26,8 +26,8 @@ async def test_an_added_key_belongs_to_its_tenant(url: str) -> None:
         known = ApiKeys(database)
         of_acme, of_zeta = await known.find(acme), await known.find(zeta)
         assert of_acme is not None and of_zeta is not None
-        assert (of_acme.tenant, of_acme.scopes) == ("acme", {"photos", "jobs", "reviews"})
-        assert (of_zeta.tenant, of_zeta.scopes) == ("zeta", {"jobs", "reviews"})
+        assert (of_acme.tenant, of_acme.scopes) == ("acme", frozenset({"photos", "jobs", "reviews"}))
+        assert (of_zeta.tenant, of_zeta.scopes) == ("zeta", frozenset({"jobs", "reviews"}))
         assert await known.find("pk_guessed") is None
         assert await known.find("") is None
 
