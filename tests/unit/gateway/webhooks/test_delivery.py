@@ -50,7 +50,7 @@ class Receiver:
 
         async def answer(exchange: Exchange) -> None:
             self.take(exchange)
-            await exchange.answer(script.pop(0) if len(script) > 1 else script[0], **headers)
+            await exchange.answer(script.pop(0) if len(script) > 1 else script[0], b"", **headers)
 
         self.server.answers[path] = answer
 
