@@ -255,16 +255,13 @@ def _print(job: Job, fetched: Fetched, folder: Path, server: str | None, *, news
     console = stdout()
     items = f"{plural(job.counts.total, 'item')}: {counts_text(job.counts) or 'none ended'}"
     if not news:
-        console.print(
-            f"Nothing to do: {job.job_id} has ended, and its {plural(fetched.kept, 'file')} and tables are in {folder}",
-            soft_wrap=True,
-        )
+        files = f"its {plural(fetched.kept, 'file')} and tables are in {folder}"
+        console.print(f"Nothing to do: {job.job_id} has ended, and {files}", soft_wrap=True)
+        console.print(items, soft_wrap=True)
     else:
         before = f" ({fetched.kept} were there before)" if fetched.kept else ""
-        console.print(
-            f"{items}; {plural(fetched.new, 'file')} written to {folder}{before}, with {' and '.join(_RESULTS)}",
-            soft_wrap=True,
-        )
+        written = f"{plural(fetched.new, 'file')} written to {folder}{before}, with {' and '.join(_RESULTS)}"
+        console.print(f"{items}; {written}", soft_wrap=True)
     if job.counts.review:
         if server is None:
             console.print(f"To look at what needs it: packshot serve --data-dir {folder / '.packshot'}, and then")
@@ -276,6 +273,8 @@ def _print_failures(job: Job, failed: list[JobItem], fetched: Fetched) -> None:
     print_failures(((_name(item), _error(item)) for item in failed), console)
     if job.counts.failed > len(failed):
         console.print(f"… and {job.counts.failed - len(failed)} more that failed: see results.csv")
+    if job.counts.failed:
+        console.print("With --retry the same command has what failed done again.")
     print_failures(fetched.failures, console)
     if fetched.failures:
         console.print("The same command tries again to download them.")

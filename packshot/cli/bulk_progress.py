@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from packshot.cli.console import plural
 from packshot.v1.jobs_pb2 import JobCounts
 
 _LINE_EVERY_S: Final = 10.0
@@ -69,7 +70,7 @@ class Progress:
             text += f"; {new / seconds * 60:.0f} a minute"
             if left := counts.total - ended(counts):
                 text += f", about {_duration(left * seconds / new)} left"
-        return f"{text}; {self._files} files here" if self._files else text
+        return f"{text}; {plural(self._files, 'file')} here" if self._files else text
 
 
 @contextmanager

@@ -78,4 +78,8 @@ class Connection:
                 except StartError as error:
                     cure = "Say where the models' files are with --models-dir." if self.models else ""
                     raise CommandError(f"cannot start: {error}", cure=cure) from error
-            yield stack.address
+            try:
+                yield stack.address
+            finally:
+                with stderr().status("Finishing what is in work …"):
+                    running.close()

@@ -1,13 +1,7 @@
 """`packshot serve`, as a person runs it: NATS and four processes, one event for every step, a clean stop."""
 
 import json
-import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import nats
@@ -16,40 +10,13 @@ import pytest
 from packshot.client import PackshotClient
 from services.common.topology import IMAGE_EVENTS
 from tests.helpers import product_photos
-
-PACKSHOT = Path(sys.executable).with_name("packshot")
-ADDRESS = re.compile(r"\b(gateway|nats)\b.*?(127\.0\.0\.1:\d+)")
-START_TIMEOUT_S = 90
-
-
-@dataclass(frozen=True)
-class Served:
-    gateway: str
-    nats: str
+from tests.helpers.packshot_serve import Served, packshot_serve
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    said = tmp_path / "stdout"
-    with said.open("w") as stdout:
-        process = subprocess.Popen([PACKSHOT, "serve", "--port", "0", "--log-dir", tmp_path], stdout=stdout)
-    try:
-        yield Served(**addresses(process, said))
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-
-
-def addresses(process: "subprocess.Popen[bytes]", said: Path) -> dict[str, str]:
-    """What the command prints once all are ready."""
-    give_up_at = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < give_up_at:
-        assert process.poll() is None, "packshot serve ended"
-        found = dict(ADDRESS.findall(said.read_text()))
-        if len(found) == 2:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"no addresses within {START_TIMEOUT_S} s")
+    with packshot_serve(tmp_path) as served:
+        yield served
 
 
 async def test_a_photo_through_the_served_stack_tells_its_steps_over_nats(served: Served) -> None:
