@@ -40,7 +40,18 @@ class Postgres:
         self._as_user: dict[str, Any] = {"user": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as_user:
             shutil.chown(folder, _NOBODY)
-        initdb = [programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        initdb = [
+            str(programs / "initdb"),
+            "-D",
+            str(self._data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._as_user)
 
     def url(self, database: str) -> str:
@@ -58,7 +69,16 @@ class Postgres:
     def start(self) -> None:
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         sockets = f"--unix_socket_directories={self._folder}"
-        command = [self._programs / "postgres", "-D", self._data, "-h", "127.0.0.1", "-p", str(self._port), sockets]
+        command = [
+            str(self._programs / "postgres"),
+            "-D",
+            str(self._data),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self._port),
+            sockets,
+        ]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *settings], stdout=log, stderr=log, cwd=self._folder, **self._as_user
@@ -77,11 +97,21 @@ class Postgres:
         self.start()
 
     def _sql(self, statement: str) -> None:
-        psql = [self._programs / "psql", "-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres", "-d", "postgres"]
+        psql = [
+            str(self._programs / "psql"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self._port),
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+        ]
         subprocess.run([*psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement], check=True, capture_output=True)
 
     def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
-        ask = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        ask = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         give_up_at = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < give_up_at:
             if subprocess.run(ask, check=False).returncode == 0:

@@ -73,9 +73,10 @@ async def append(session: AsyncSession, job: Job, drafts: Sequence[EventDraft], 
                 }
             )
     job.last_sequence += len(drafts)
-    await session.execute(insert(JobEventRow), rows)
+    # RETURNING makes it one statement of many rows; without, PostgreSQL is asked row by row.
+    await session.execute(insert(JobEventRow).returning(JobEventRow.sequence), rows)
     if deliveries:
-        await session.execute(insert(WebhookDelivery), deliveries)
+        await session.execute(insert(WebhookDelivery).returning(WebhookDelivery.id), deliveries)
 
 
 async def after(session: AsyncSession, tenant: str, job_id: str, sequence: int, limit: int) -> list[jobs_pb2.JobEvent]:

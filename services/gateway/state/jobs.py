@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, union_all, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from packshot.v1 import jobs_pb2
@@ -18,7 +18,7 @@ from packshot.v1.jobs_pb2 import JobCounts
 from services.gateway.state import events, proto, results
 from services.gateway.state.errors import ConflictError, NotFoundError, RequestIdReusedError
 from services.gateway.state.events import EventDraft
-from services.gateway.state.insert import insert_unless_there
+from services.gateway.state.insert import insert, insert_unless_there
 from services.gateway.state.tables import DeadLetter, Item, ItemState, Job, JobState, Result, ResultFile
 
 T = TypeVar("T")
@@ -463,21 +463,19 @@ async def _made_before(session: AsyncSession, new: NewJob) -> Job:
 
 async def _add(session: AsyncSession, job: Job, items: Iterable[NewItem], now: datetime) -> tuple[int, int]:
     """Adds items with the job's lock held: (added, skipped)."""
-    first, skipped = job.total, 0
+    last = await session.scalar(select(func.max(Item.position)).where(Item.job_id == job.id))
+    first = position = 0 if last is None else last + 1
+    added = skipped = 0
     for some in slices(items):
-        by_key = {}
-        for item in some:
-            by_key.setdefault(item.key, item)
-        there = await session.scalars(select(Item.key).where(Item.job_id == job.id, Item.key.in_(by_key)))
-        for key in there:
-            del by_key[key]
-        skipped += len(some) - len(by_key)
-        rows = [_row(job, item, position, now) for position, item in enumerate(by_key.values(), job.total)]
-        if rows:
-            await session.execute(insert(Item), rows)
-        job.total += len(rows)
-        job.failed += sum(row["state"] is ItemState.FAILED for row in rows)
-    added = job.total - first
+        rows = [_row(job, item, number, now) for number, item in enumerate(some, position)]
+        position += len(rows)
+        # RETURNING makes it one statement of many rows; without, PostgreSQL is asked row by row.
+        unless_there = insert(session, Item).on_conflict_do_nothing(index_elements=["job_id", "key"])
+        states = list(await session.scalars(unless_there.returning(Item.state), rows))
+        added += len(states)
+        skipped += len(some) - len(states)
+        job.total += len(states)
+        job.failed += states.count(ItemState.FAILED)
     if added:
         await events.append(session, job, [EventDraft(jobs_pb2.JOB_EVENT_TYPE_ITEMS_ADDED)], now)
         await _tell_failed(session, job, first, now)

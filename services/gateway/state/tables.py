@@ -203,14 +203,14 @@ class Item(Base):
         UniqueConstraint("job_id", "position"),
         UniqueConstraint("job_id", "key"),
         Index(None, "job_id", "state", "position"),
-        Index(None, "state", "available_at"),
+        Index(None, "state", "lease_expires_at"),
     )
 
     id: Mapped[int] = mapped_column(_LONG, primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     tenant: Mapped[str] = mapped_column(ForeignKey("tenants.name"))
     position: Mapped[int]
-    """From 0, in the order of the catalogue."""
+    """From 0, in the order of the catalogue; numbers of items that were there already are left out."""
     key: Mapped[str]
     sku: Mapped[str]
     row_number: Mapped[int]

@@ -145,7 +145,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("job_id", "position", name=op.f("uq_items_job_id_position")),
     )
     op.create_index(op.f("ix_items_job_id_state_position"), "items", ["job_id", "state", "position"], unique=False)
-    op.create_index(op.f("ix_items_state_available_at"), "items", ["state", "available_at"], unique=False)
+    op.create_index(op.f("ix_items_state_lease_expires_at"), "items", ["state", "lease_expires_at"], unique=False)
     op.create_table(
         "job_events",
         sa.Column("job_id", sa.String(length=36), nullable=False),
@@ -282,7 +282,7 @@ def downgrade() -> None:
     op.drop_table("webhook_deliveries")
     op.drop_table("result_files")
     op.drop_table("job_events")
-    op.drop_index(op.f("ix_items_state_available_at"), table_name="items")
+    op.drop_index(op.f("ix_items_state_lease_expires_at"), table_name="items")
     op.drop_index(op.f("ix_items_job_id_state_position"), table_name="items")
     op.drop_table("items")
     op.drop_table("tenant_usage")
