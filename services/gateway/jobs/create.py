@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from packshot.v1.jobs_pb2 import CreateJobRequest, JobItemSource
 from packshot.v1.packshot_pb2 import ProcessOptions
@@ -18,6 +17,10 @@ from services.gateway.catalogue.rows import CatalogueError, CatalogueRow, item_k
 from services.gateway.jobs.files import keep_photo
 from services.gateway.jobs.store import JobStore
 from services.gateway.objects import Objects
+from services.gateway.settings import GatewaySettings
+from services.gateway.sources.buckets import SCHEMES as BUCKET_SCHEMES
+from services.gateway.sources.settings import SourceSettings
+from services.gateway.sources.urls import RefusedError, check_url, parse_url
 from services.gateway.stages import Call, Stages
 from services.gateway.state import jobs
 from services.gateway.state.jobs import NewItem, NewJob
@@ -26,11 +29,10 @@ from services.gateway.work import Work
 
 _DEFAULT_PRIORITY: Final = 5
 _PUTS_AT_ONCE: Final = 8
-_CATALOGUE_SCHEMES: Final = ("https", "http", "s3", "gs")
 
 
 async def create_job(
-    store: JobStore, stages: Stages, call: Call, asked: CreateJobRequest, default_marketplace: str
+    store: JobStore, stages: Stages, call: Call, asked: CreateJobRequest, settings: GatewaySettings
 ) -> Job:
     """The job of this request: made now, or when the same request came before.
 
@@ -39,7 +41,7 @@ async def create_job(
         StateError: See `state.jobs.create_job`.
         ObjectStoreError: A photo cannot be kept.
     """
-    await _check(stages, call, asked, default_marketplace)
+    await _check(stages, call, asked, settings)
     catalogue_format, items = await _items(store.objects, call.tenant, asked)
     new = NewJob(
         job_id=f"job_{secrets.token_hex(16)}",
@@ -84,32 +86,29 @@ def items_of_rows(rows: Iterable[CatalogueRow]) -> Iterator[NewItem]:
         )
 
 
-async def _check(stages: Stages, call: Call, asked: CreateJobRequest, default_marketplace: str) -> None:
+async def _check(stages: Stages, call: Call, asked: CreateJobRequest, settings: GatewaySettings) -> None:
     """The same errors for the options as ProcessImage gives, before anything is kept."""
     options: ProcessOptions = asked.options
     scope = requests.scope(
         options.marketplaces,
         options.category,
         options.as_of_date,
-        default_marketplace=default_marketplace,
+        default_marketplace=settings.default_marketplace,
         prefix="options.",
     )
     await Work(stages, call, b"", scope, prefix="options.").packs()
-    _check_url("catalogue_url", asked.catalogue_url, _CATALOGUE_SCHEMES)
-    _check_url("webhook_url", asked.webhook_url, ("https", "http"))
+    if asked.catalogue_url.partition("://")[0].lower() not in BUCKET_SCHEMES:
+        _check_url("catalogue_url", asked.catalogue_url, settings.sources)
+    _check_url("webhook_url", asked.webhook_url, settings.sources)
 
 
-def _check_url(field: str, url: str, schemes: Sequence[str]) -> None:
-    """The form only: which hosts may be reached is decided when they are."""
-    if not url:
-        return
+def _check_url(field: str, url: str, settings: SourceSettings) -> None:
+    """By its looks; where it leads is found out when connecting."""
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in schemes and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if not good:
-        raise invalid_argument(field, "INVALID_URL", f"must be a URL of {' or '.join(schemes)} with a host")
+        if url:
+            check_url(parse_url(url), settings)
+    except RefusedError as error:
+        raise invalid_argument(field, error.reason, error.message) from error
 
 
 def _first_state(asked: CreateJobRequest) -> JobState:

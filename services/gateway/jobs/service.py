@@ -81,7 +81,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def CreateJob(self, request: CreateJobRequest, context: Context) -> CreateJobResponse:
         store, call = self._store, stage_call(context, self._settings.default_deadline_ms)
         with as_service_errors():
-            job = await create.create_job(store, self._stages, call, request, self._settings.default_marketplace)
+            job = await create.create_job(store, self._stages, call, request, self._settings)
             return CreateJobResponse(job=await _message(store, job.tenant, job.id))
 
     async def UploadJobItems(

@@ -122,10 +122,26 @@ class TestChecks:
         error = await failure(jobs.create("a", "b", "a"))
         assert (error.reason, error.violations[0].field) == ("DUPLICATE_ITEM_KEY", "items.items[2].item_key")
 
-    @pytest.mark.parametrize("url", ["ftp://shop.example/catalogue.csv", "file:///etc/passwd", "https://", "https://["])
-    async def test_a_catalogue_url_of_a_wrong_kind(self, jobs: Jobs, url: str) -> None:
-        error = await failure(jobs.jobs.CreateJob(CreateJobRequest(catalogue_url=url)))
-        assert (error.reason, error.violations[0].field) == ("INVALID_URL", "catalogue_url")
+    @pytest.mark.parametrize(
+        ("url", "reason"),
+        [
+            ("ftp://shop.example/catalogue.csv", "SCHEME_REFUSED"),
+            ("file:///etc/passwd", "SCHEME_REFUSED"),
+            ("http://shop.example/catalogue.csv", "SCHEME_REFUSED"),
+            ("https://me:secret@shop.example/", "USERINFO_REFUSED"),
+            ("https://shop.example:6379/", "PORT_REFUSED"),
+            ("https://2130706433/", "ADDRESS_REFUSED"),
+            ("https://[", "URL_INVALID"),
+        ],
+    )
+    async def test_urls_that_would_not_be_called_are_refused_at_once(self, jobs: Jobs, url: str, reason: str) -> None:
+        for error in (
+            await failure(jobs.jobs.CreateJob(CreateJobRequest(catalogue_url=url))),
+            await failure(jobs.create("a", webhook_url=url)),
+        ):
+            assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+            assert error.violations[0].field in ("catalogue_url", "webhook_url")
+        assert await all_jobs(jobs) == 0
 
     async def test_without_the_validator_nothing_is_made(self, jobs: Jobs, stages: Stages) -> None:
         await stages.stop("validator")
