@@ -49,6 +49,9 @@ class GatewaySettings(ServerSettings):
     webhook_retry_hours: float = Field(
         default=24.0, gt=0, allow_inf_nan=False, description="how long after its event a webhook call is repeated"
     )
+    file_url_lifetime_s: float = Field(
+        default=3600.0, ge=1, le=7 * 24 * 3600, description="how long the signed URLs of jobs' files may be used"
+    )
     retention_days: int = Field(default=90, ge=1, le=36_500, description="how long jobs' photos and results are kept")
 
     @property
