@@ -4,9 +4,9 @@ import json
 
 import grpc
 
-_BALANCING = {"loadBalancingConfig": [{"round_robin": {}}]}
+_BALANCING: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
 
-_RETRIES = {
+_RETRIES: dict[str, object] = {
     "methodConfig": [
         {
             # Every stage call is a pure function of its request, so all may be repeated.

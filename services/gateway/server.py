@@ -58,7 +58,7 @@ def create(settings: GatewaySettings) -> Service:
     limits = TenantLimits(database) if database is not None else None
     store = jobs.store if jobs is not None else None
     photo_servicer = PackshotServicer(settings, Pipeline(stages, bus, settings.default_marketplace), stages, limits)
-    job_servicer = JobServicer(settings, stages, store)
+    job_servicer = JobServicer(settings, stages, store, limits)
     review_servicer = ReviewServicer(settings, stages, store)
     keys = ApiKeys(database) if settings.auth == "api-key" and database is not None else None
 
@@ -119,7 +119,7 @@ class _Jobs:
         self._nudges = Nudges(bus)
         watches = Watches(database)
         self._nudges.listen(watches.wake)
-        self.store = JobStore(database, self._objects, watches, self._nudges.tell)
+        self.store = JobStore(database, self._objects, watches, self._nudges.tell, settings.file_url_lifetime_s)
         self._fetcher = Fetcher(settings.sources)
         self._stages = _stages(settings, retries=False)
         self._queue = queue = WorkQueue(bus)
@@ -131,6 +131,7 @@ class _Jobs:
             self._fetcher,
             self._stages,
             Pipeline(self._stages, bus, settings.default_marketplace),
+            TenantLimits(database),
             default_marketplace=settings.default_marketplace,
             timeout_s=settings.default_deadline_ms / 1000,
         )
@@ -172,6 +173,7 @@ class _Jobs:
 
     async def close(self) -> None:
         """Finishes or gives back what is in work."""
+        await self.store.watches.close()
         await self._worker.finish(self._settings.grace_s)
         await self._background.stop()
         await self._webhooks.close()

@@ -44,10 +44,13 @@ class Caller:
     async def create(self, photos: Sequence[bytes], **fields: Any) -> Job:
         """A job of these photos; their keys are their numbers."""
         items = [JobItemSource(item_key=str(number), content=photo) for number, photo in enumerate(photos)]
-        return (await self.stub.CreateJob(CreateJobRequest(items=JobItemSources(items=items), **fields))).job
+        response = await self.stub.CreateJob(CreateJobRequest(items=JobItemSources(items=items), **fields))
+        job: Job = response.job
+        return job
 
     async def get(self, job_id: str) -> Job:
-        return (await self.stub.GetJob(GetJobRequest(job_id=job_id))).job
+        job: Job = (await self.stub.GetJob(GetJobRequest(job_id=job_id))).job
+        return job
 
     async def items(self, job_id: str) -> list[JobItem]:
         return list((await self.stub.ListJobItems(ListJobItemsRequest(job_id=job_id, page_size=1000))).items)

@@ -23,6 +23,8 @@ from packshot.v1.segmenter_pb2 import DescribeSegmenterResponse, SegmentImageReq
 from services.common import topology
 from services.common.errors import invalid_argument
 from services.common.topology import DEAD_LETTERS
+from services.gateway.state.tenants import Limits
+from tests.helpers.api_keys import limit
 from tests.helpers.bulk import House, content, until
 from tests.helpers.gateway import eventually
 from tests.helpers.nats_server import NatsServer
@@ -250,6 +252,17 @@ async def test_a_store_that_cannot_be_written_is_tried_again(house: House, tmp_p
         await until(is_retried)
         blocked.unlink()
         check_events(await caller.watch(job.job_id), items=1)
+
+
+async def test_a_tenants_limits_hold_for_its_jobs_and_cost_no_attempt(house: House) -> None:
+    async with house.database() as database:
+        await limit(database, "default", Limits(max_concurrent_photos=1))
+    house.stages.segmenter.segment.script = [after(0.05, segmented)]
+    async with house.gateway() as caller:
+        job = await caller.create(photos(6))
+        check_events(await caller.watch(job.job_id), items=6)
+        assert {item.attempts for item in await caller.items(job.job_id)} == {1}
+    assert house.stages.segmenter.segment.most_running == 1
 
 
 async def test_a_small_job_is_not_behind_a_huge_one(house: House) -> None:

@@ -11,10 +11,12 @@ from time import monotonic
 from typing import Final
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.state import leases, work
 from services.gateway.state.database import Database
 from services.gateway.state.work import Dispatched
+from services.gateway.worker.allowances import allowances
 from services.gateway.worker.fairness import Turns
 from services.gateway.worker.queue import WorkQueue
 
@@ -87,7 +89,8 @@ class Dispatcher:
             return 0
         async with self._database.read() as session:
             waiting = await work.waiting_jobs(session, _now(), limit=room)
-        chosen = self._turns.choose(waiting, room)
+            allowed = await allowances(session, waiting, _now())
+        chosen = self._turns.choose(waiting, room, allowed)
         if not chosen:
             return 0
         taken = await self._take(Counter(chosen))
@@ -95,7 +98,7 @@ class Dispatcher:
         return len(taken)
 
     async def _take(self, wanted: Counter[str]) -> list[Dispatched]:
-        async def take(session: work.AsyncSession) -> list[Dispatched]:
+        async def take(session: AsyncSession) -> list[Dispatched]:
             taken = []
             for job_id in sorted(wanted):
                 taken += await work.take_for_dispatch(session, job_id, wanted[job_id], _now())

@@ -11,6 +11,9 @@ from services.common.errors import ServiceError
 STAGE_BROKE: Final = "STAGE_UNAVAILABLE"
 """Reason of a call that ended with its connection; see `services.common.errors.from_rpc_error`."""
 
+TENANT_LIMIT: Final = "TENANT_LIMIT"
+"""Reason of a tenant that has used what it may; see `services.gateway.limits`."""
+
 
 class Remedy(Enum):
     """What to do about a failure."""
@@ -18,6 +21,7 @@ class Remedy(Enum):
     NONE = "it fails now: no other try will end otherwise"
     RETRY = "try again later; the attempt counts"
     WAIT = "what is needed is away or full: wait for it; nothing counts"
+    GIVE_BACK = "the tenant has used what it may: others go first; nothing counts"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ def of_stages(error: ServiceError, *, stages_ready: bool) -> AttemptError:
     """
     if error.code in _WRONG_FOR_GOOD:
         remedy = Remedy.NONE
+    elif error.reason == TENANT_LIMIT:
+        remedy = Remedy.GIVE_BACK
     elif error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after_s is not None:
         remedy = Remedy.WAIT  # overloaded by others
     elif error.code is grpc.StatusCode.UNAVAILABLE and error.reason != STAGE_BROKE:

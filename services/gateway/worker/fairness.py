@@ -6,8 +6,9 @@ and no tenant waits for longer than it takes all others to have one item more in
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from services.gateway.state.work import WaitingJob
 
@@ -32,8 +33,14 @@ class Turns:
     _tenants: dict[str, int] = field(default_factory=dict)
     _jobs: dict[str, int] = field(default_factory=dict)
 
-    def choose(self, jobs: Iterable[WaitingJob], room: int) -> list[str]:
-        """The ids of the jobs whose next items go, one id for each item, at most `room`, in the order they go."""
+    def choose(
+        self, jobs: Iterable[WaitingJob], room: int, allowances: Mapping[str, int] = MappingProxyType({})
+    ) -> list[str]:
+        """The ids of the jobs whose next items go, one id for each item, at most `room`, in the order they go.
+
+        Args:
+            allowances: How many items of a tenant may go at the most; those that are not in it have no such limit.
+        """
         by_tenant: defaultdict[str, list[_Waiting]] = defaultdict(list)
         for job in jobs:
             by_tenant[job.tenant].append(_Waiting(job, job.waiting, job.in_flight))
@@ -41,9 +48,14 @@ class Turns:
         self._tenants = {tenant: self._tenants.get(tenant, self._clock) for tenant in by_tenant}
         self._jobs = {job_id: self._jobs.get(job_id, self._clock) for job_id in job_ids}
         in_flight = {tenant: sum(each.in_flight for each in waiting) for tenant, waiting in by_tenant.items()}
+        allowed = dict(allowances)
         chosen: list[str] = []
         while len(chosen) < room:
-            able = [tenant for tenant, waiting in by_tenant.items() if any(each.left > 0 for each in waiting)]
+            able = [
+                tenant
+                for tenant, waiting in by_tenant.items()
+                if any(each.left > 0 for each in waiting) and allowed.get(tenant, 1) > 0
+            ]
             if not able:
                 break
             tenant = min(able, key=lambda name: (in_flight[name], self._tenants[name], name))
@@ -51,6 +63,8 @@ class Turns:
             waiting.left -= 1
             waiting.in_flight += 1
             in_flight[tenant] += 1
+            if tenant in allowed:
+                allowed[tenant] -= 1
             self._clock += 1
             self._tenants[tenant] = self._jobs[waiting.job.job_id] = self._clock
             chosen.append(waiting.job.job_id)

@@ -2,11 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -23,6 +22,7 @@ from packshot.v1.packshot_pb2 import (
 from packshot.v1.report_pb2 import VERDICT_PUBLISH, VERDICT_REJECT, VERDICT_REVIEW, Report, Verdict
 from services.common.errors import ServiceError
 from services.gateway import objects as object_keys
+from services.gateway.limits import TenantLimits
 from services.gateway.objects import Objects, ObjectStoreError, digest_of
 from services.gateway.pipeline import Pipeline
 from services.gateway.sources.errors import SourceError
@@ -63,6 +63,7 @@ class Maker:
         fetcher: Fetches photos from URLs.
         stages: Without retries: see `services.gateway.worker.failures`.
         pipeline: Over these stages.
+        limits: What tenants may use, in calls and jobs together.
         default_marketplace: For items that name none.
         timeout_s: For a photo's way through the stages.
     """
@@ -74,6 +75,7 @@ class Maker:
         fetcher: Fetcher,
         stages: Stages,
         pipeline: Pipeline,
+        limits: TenantLimits,
         *,
         default_marketplace: str,
         timeout_s: float,
@@ -83,6 +85,7 @@ class Maker:
         self._fetcher = fetcher
         self._stages = stages
         self._pipeline = pipeline
+        self._limits = limits
         self._default_marketplace = default_marketplace
         self._timeout_s = timeout_s
         self._versions = Versions(stages)
@@ -162,7 +165,10 @@ class Maker:
     async def _process(self, claimed: Claimed, photo: bytes, options: ProcessOptions) -> ProcessImageResponse:
         item = claimed.item
         suspect = item.attempts > 1 and item.error_reason == failures.STAGE_BROKE
-        async with self._isolation.alone() if suspect else self._isolation.together():
+        async with (
+            self._isolation.alone() if suspect else self._isolation.together(),
+            self._limits.enter(item.tenant, len(photo)),
+        ):
             return await self._pipeline.process(self._call(claimed), photo, without_report_file(options))
 
     async def _key(self, call: Call, photo_sha256: str, options: ProcessOptions) -> str:
@@ -208,20 +214,18 @@ class Maker:
         )
 
 
-async def _unless(stopping: asyncio.Event, waiting: "asyncio.Future[None] | object") -> None:
+async def _unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:
     """Waits; raises StoppingError as soon as `stopping` is set."""
-    done = asyncio.ensure_future(waiting)  # type: ignore[arg-type]
-    stop = asyncio.ensure_future(stopping.wait())
+    done, stop = asyncio.create_task(waiting), asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({done, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
             raise StoppingError
         done.result()
     finally:
-        for task in (done, stop):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        done.cancel()
+        stop.cancel()
+        await asyncio.gather(done, stop, return_exceptions=True)
 
 
 def _content(result: MarketplaceResult, output: Output.ValueType) -> tuple[bytes, int, int]:

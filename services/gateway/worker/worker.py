@@ -35,6 +35,7 @@ log = structlog.get_logger()
 _PULL_S: Final = 2.0
 _DATABASE_AWAY_S: Final = 2.0
 _RENEWALS_A_LEASE: Final = 3
+_HELD_BACK_S: Final = 1.0
 _LONGEST_WISH_S: Final = 3600.0
 """However long a photo's server asks to be left alone."""
 
@@ -194,6 +195,10 @@ class Worker:
         if outcome is None:
             await self._release(delivery, claimed)
             return
+        if isinstance(outcome, AttemptError) and outcome.remedy is Remedy.GIVE_BACK:
+            log.info("item", state="held back", reason=outcome.reason)
+            await self._release(delivery, claimed, max(outcome.after_s or 0.0, _HELD_BACK_S))
+            return
         if not isinstance(outcome, AttemptError):
             await self._write(lambda session: work.finish(session, claimed, outcome, _now()))
             log.info("item", state="succeeded", attempt=item.attempts)
@@ -223,13 +228,14 @@ class Worker:
             lambda session: work.fail(session, claimed, failure.reason, failure.message, _now(), dead=dead)
         )
 
-    async def _release(self, delivery: Delivery, claimed: Claimed) -> None:
-        """Gives the item back, with its attempt, because this worker stops."""
+    async def _release(self, delivery: Delivery, claimed: Claimed, after_s: float = 0.0) -> None:
+        """Gives the item back, with its attempt: this worker stops, or the tenant's turn is later."""
 
         async def release(session: AsyncSession) -> bool:
             now = _now()
             reason, message = claimed.item.error_reason, claimed.item.error_message
-            return await work.retry_later(session, claimed, reason, message, now, now, counted=False)
+            available_at = now + timedelta(seconds=after_s)
+            return await work.retry_later(session, claimed, reason, message, available_at, now, counted=False)
 
         with suppress(UnavailableError):  # its lease ends by itself
             await self._database.write(release)

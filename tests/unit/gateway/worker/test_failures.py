@@ -18,6 +18,7 @@ def error(code: grpc.StatusCode, reason: str, retry_after_s: float | None = None
         (error(grpc.StatusCode.UNAVAILABLE, "STAGE_UNAVAILABLE", 1.0), Remedy.RETRY),
         (error(grpc.StatusCode.UNAVAILABLE, "MODEL_UNAVAILABLE", 2.0), Remedy.WAIT),
         (error(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", 1.0), Remedy.WAIT),
+        (error(grpc.StatusCode.RESOURCE_EXHAUSTED, "TENANT_LIMIT", 9.0), Remedy.GIVE_BACK),
         (error(grpc.StatusCode.RESOURCE_EXHAUSTED, "STAGE_FAILED"), Remedy.RETRY),
         (error(grpc.StatusCode.CANCELLED, "STAGE_FAILED"), Remedy.RETRY),
         (deadline_exceeded(60), Remedy.RETRY),

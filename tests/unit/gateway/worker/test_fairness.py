@@ -56,6 +56,14 @@ def test_nothing_waiting_or_no_room_chooses_nothing() -> None:
     assert Turns().choose([job("a", 5)], room=-3) == []
 
 
+def test_a_tenant_gets_no_more_than_it_is_allowed_and_others_get_the_rest() -> None:
+    chosen = Turns().choose(
+        [job("a", 100, tenant="acme"), job("b", 100, tenant="beta")], room=10, allowances={"acme": 2}
+    )
+    assert Counter(chosen) == {"a": 2, "b": 8}
+    assert Turns().choose([job("a", 100)], room=10, allowances={"acme": 0}) == []
+
+
 JOBS = st.lists(
     st.builds(
         WaitingJob,
