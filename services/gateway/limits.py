@@ -44,11 +44,13 @@ def refill(left: float, per_minute: int, elapsed_s: float) -> float:
 
 
 def missing_s(left: float, per_minute: int, amount: float) -> float:
-    """Seconds until `amount` may be taken; 0 when now.
+    """Seconds until `amount` may be taken; 0 when now, and always for nothing.
 
     More than the bucket holds may be taken when it is full, and is owed: a photo larger than a minute's bytes
     must get through at some time.
     """
+    if amount <= 0:
+        return 0.0
     missing = min(amount, per_minute) - left
     return missing * 60 / per_minute if missing > 1e-6 * per_minute else 0.0  # rounding makes no one wait
 
@@ -97,8 +99,19 @@ class TenantLimits:
         async with self._held(tenant, limits, lease):
             yield
 
+    async def spend_bytes(self, tenant: str, size_bytes: int) -> None:
+        """Counts bytes that come in without a photo being worked on yet: photos in a job's request.
+
+        Raises:
+            ServiceError: As `enter`.
+        """
+        with as_service_errors():
+            shortage = await self._take(tenant, await self._limits(tenant), 0, size_bytes, "")
+        if shortage is not None:
+            raise _exceeded(tenant, shortage)
+
     async def wait_for_bytes(self, tenant: str, size_bytes: int) -> None:
-        """Counts bytes that come in without a photo being worked on yet: uploads to a job. Waits until they may."""
+        """As `spend_bytes`, but waits until they may come in: uploads to a job."""
         with as_service_errors():
             await self._take_patiently(tenant, 0, size_bytes)
 

@@ -38,6 +38,7 @@ from services.gateway.jobs.service import JobServicer
 from services.gateway.jobs.store import JobStore
 from services.gateway.jobs.watch import Watches
 from services.gateway.keys import ApiKeys
+from services.gateway.limits import TenantLimits
 from services.gateway.objects import Objects, result_key
 from services.gateway.reviews.service import ReviewServicer
 from services.gateway.settings import GatewaySettings
@@ -209,7 +210,8 @@ async def _database(folder: Path) -> str:
 
 
 def _service(settings: GatewaySettings, stages: StageClients, store: JobStore) -> Service:
-    jobs, reviews = JobServicer(settings, stages, store), ReviewServicer(settings, stages, store)
+    jobs = JobServicer(settings, stages, store, TenantLimits(store.database))
+    reviews = ReviewServicer(settings, stages, store)
 
     def register(server: grpc.aio.Server) -> None:
         jobs_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)

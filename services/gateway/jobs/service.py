@@ -47,6 +47,7 @@ from services.gateway.jobs.errors import as_service_errors, not_configured
 from services.gateway.jobs.files import file_messages
 from services.gateway.jobs.store import JobStore
 from services.gateway.jobs.uploads import Upload
+from services.gateway.limits import TenantLimits
 from services.gateway.settings import GatewaySettings
 from services.gateway.stages import Stages
 from services.gateway.state import dead_letters, jobs, proto
@@ -64,11 +65,15 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         settings: The gateway's.
         stages: Asked whether a job's marketplaces are known.
         store: Where jobs are kept; None when this gateway keeps none.
+        limits: Of tenants, on what they send; None without a database.
     """
 
-    def __init__(self, settings: GatewaySettings, stages: Stages, store: JobStore | None) -> None:
+    def __init__(
+        self, settings: GatewaySettings, stages: Stages, store: JobStore | None, limits: TenantLimits | None
+    ) -> None:
         self._settings = settings
         self._stages = stages
+        self._limits = limits
         self._configured = store
         self._stopping = asyncio.Event()
 
@@ -80,6 +85,9 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
 
     async def CreateJob(self, request: CreateJobRequest, context: Context) -> CreateJobResponse:
         store, call = self._store, stage_call(context, self._settings.default_deadline_ms)
+        if self._limits is not None:
+            size_bytes = sum(len(item.content) for item in request.items.items)
+            await self._limits.spend_bytes(current_tenant(), size_bytes)
         with as_service_errors():
             job = await create.create_job(store, self._stages, call, request, self._settings)
             return CreateJobResponse(job=await _message(store, job.tenant, job.id))
@@ -89,7 +97,11 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     ) -> UploadJobItemsResponse:
         store = self._store
         upload = Upload(
-            store, current_tenant(), max_photo_bytes=self._settings.max_upload_bytes, stopping=self._stopping
+            store,
+            self._limits,
+            current_tenant(),
+            max_photo_bytes=self._settings.max_upload_bytes,
+            stopping=self._stopping,
         )
         with as_service_errors():
             uploaded = await upload.receive(request_iterator)

@@ -20,6 +20,7 @@ from services.common.errors import ServiceError, invalid_argument
 from services.gateway.jobs.errors import stopping as stopping_error
 from services.gateway.jobs.files import keep_photo
 from services.gateway.jobs.store import JobStore
+from services.gateway.limits import TenantLimits
 from services.gateway.state import jobs
 from services.gateway.state.jobs import NewItem
 from services.gateway.state.tables import Item, JobState
@@ -53,13 +54,23 @@ class Upload:
 
     Args:
         store: Where photos and items go.
+        limits: Of the tenant, past which the stream is read later; None: there are none.
         tenant: Whose they are.
         max_photo_bytes: An item whose photo has more fails.
         stopping: Set when the service stops: nothing more is read.
     """
 
-    def __init__(self, store: JobStore, tenant: str, *, max_photo_bytes: int, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        limits: TenantLimits | None,
+        tenant: str,
+        *,
+        max_photo_bytes: int,
+        stopping: asyncio.Event,
+    ) -> None:
         self._store = store
+        self._limits = limits
         self._tenant = tenant
         self._max_photo_bytes = max_photo_bytes
         self._stopping = stopping
@@ -147,6 +158,8 @@ class Upload:
         if photo.content is None and not photo.too_large:
             self._skipped += 1
             return
+        if self._limits is not None:
+            await self._limits.wait_for_bytes(self._tenant, len(photo.content or b""))
         if not self._waiting:
             self._waiting_since = monotonic()
         self._waiting.append((photo.item, None if photo.content is None else bytes(photo.content)))

@@ -134,6 +134,11 @@ async def active_keys(session: AsyncSession) -> list[ActiveKey]:
     ]
 
 
+async def usage(session: AsyncSession, tenant: str) -> TenantUsage | None:
+    """The tenant's buckets as they are; None when it never had limits."""
+    return await session.get(TenantUsage, tenant)
+
+
 async def lock_usage(session: AsyncSession, tenant: str) -> TenantUsage:
     """The tenant's buckets, which nobody else reads or changes until the transaction ends.
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packshot.v1.jobs_pb2 import CreateJobRequest, JobItemSource, JobItemSources
 from packshot.v1.packshot_pb2 import (
     CheckImageRequest,
     CutOutImageRequest,
@@ -27,6 +28,7 @@ from services.gateway.state.database import Database
 from services.gateway.state.tenants import Limits
 from tests.helpers.api_keys import as_caller, limit, new_database, new_key, opened
 from tests.helpers.gateway import failure, running_gateway
+from tests.helpers.job_service import running_jobs, upload
 from tests.helpers.postgres import Postgres
 from tests.helpers.stages import PHOTO, Stages
 
@@ -234,6 +236,30 @@ async def test_a_tenant_without_limits_costs_the_database_next_to_nothing(
             async with limits.enter("acme", 10**9), limits.wait("acme", 10**9):
                 await limits.wait_for_bytes("acme", 10**9)
         assert reads <= 1 + (monotonic() - started) / 3
+
+
+async def test_who_owes_bytes_may_still_send_none(database: Database, replicas: list[TenantLimits]) -> None:
+    await limit(database, "acme", Limits(bytes_per_minute=1_000))
+    await replicas[0].spend_bytes("acme", 3_000)
+    async with replicas[1].enter("acme", 0):
+        pass
+    with pytest.raises(ServiceError, match="bytes_per_minute=1000"):
+        await replicas[1].spend_bytes("acme", 1)
+
+
+async def test_photos_of_a_job_count_when_they_come_in(stages: Stages, tmp_path: Path) -> None:
+    async with running_jobs(stages, tmp_path) as acme:
+        await limit(acme.store.database, "acme", Limits(bytes_per_minute=6_000))
+        job = await acme.open()
+        started = monotonic()
+        photos = [("a", b"a" * 6_000), ("b", b"b" * 200)]
+        await acme.jobs.UploadJobItems(iter(upload(job.job_id, photos, chunk_bytes=1_000)))
+        assert monotonic() - started > 1.5  # the second photo waited for its 200 bytes
+        item = JobItemSource(item_key="c", content=b"c" * 3_000)
+        error = await failure(acme.jobs.CreateJob(CreateJobRequest(items=JobItemSources(items=[item]))))
+        assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TENANT_LIMIT")
+        assert error.metadata == {"limit": "bytes_per_minute", "value": "6000"}
+        await acme.create("by-url")
 
 
 CALLS: dict[str, Callable[[Any, Any], Awaitable[Any]]] = {
