@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packshot.cli.console import stderr
+from packshot.cli.data_dir import DataDir
 from packshot.cli.failures import CommandError
 from packshot.cli.installed import needing_services
 from packshot.client import PackshotClient
@@ -72,6 +73,8 @@ class Connection:
             from packshot.cli.local import LocalStack, StartError
         proposers = ("classical", *self.models) if self.models else None
         with ExitStack() as running:
+            if jobs_folder is not None:
+                running.enter_context(DataDir(jobs_folder).held())
             with stderr().status("Starting Packshot …"):
                 try:
                     stack = running.enter_context(LocalStack(proposers, self.models_dir, jobs_folder))

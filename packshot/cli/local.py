@@ -134,7 +134,7 @@ class LocalStack:
 
     async def _prepare(self, data: DataDir) -> str:
         """Starts NATS and makes streams and tables; returns NATS's URL."""
-        data.path.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(data.path.mkdir, parents=True, exist_ok=True)
         with socket() as free:
             free.bind((HOST, 0))
             port: int = free.getsockname()[1]

@@ -24,7 +24,6 @@ from packshot.cli.console import stderr, stdout
 from packshot.cli.data_dir import DataDir
 from packshot.cli.failures import CommandError
 from packshot.cli.nats import HOST, nats_answers, nats_command
-from packshot.cli.outputs import make_folder
 from packshot.cli.processes import START_S, Child, Listener, died, until_ready
 
 NATS_PORT: Final = 4222
@@ -120,10 +119,11 @@ def serve(
     console = stderr()
     with ExitStack() as open_until_end:
         folder = data_dir or Path(open_until_end.enter_context(tempfile.TemporaryDirectory(prefix="packshot-")))
-        make_folder(folder, "--data-dir")
+        data = DataDir(folder, "--data-dir")
+        open_until_end.enter_context(data.held())
         listener = open_until_end.enter_context(_listener(console, log_dir))
         environment = _environment(api_keys, model or [], models_dir)
-        plan = _plan(port, no_nats, DataDir(folder), data_dir is not None, environment)
+        plan = _plan(port, no_nats, data, data_dir is not None, environment)
         asyncio.run(_serve(plan, listener, console))
 
 

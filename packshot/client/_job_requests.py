@@ -119,20 +119,22 @@ def upload_start(job_id: str, *, complete: bool) -> pb.UploadJobItemsRequest:
 def upload_messages(photos: Iterable[JobPhoto]) -> Iterator[pb.UploadJobItemsRequest]:
     """Each photo's announcement and its chunks; a file is read when its turn comes.
 
+    An empty one is sent as it is: its item fails, and the others do not.
+
     Raises:
-        InvalidArgumentError: A file cannot be read, or is empty.
+        InvalidArgumentError: A file cannot be read.
         ValueError: A photo is a URL.
     """
     for photo in photos:
         if isinstance(photo.photo, str):
             raise ValueError(f"{photo.photo} is a URL: only files and bytes are uploaded")  # noqa: TRY004
-        data = read_photo(photo.photo)
+        data = read_photo(photo.photo, may_be_empty=True)
         yield pb.UploadJobItemsRequest(
             item=pb.UploadItem(
                 item_key=photo.key, sku=photo.sku, category=photo.category, marketplaces=photo.marketplaces
             )
         )
-        for start in range(0, len(data), CHUNK_BYTES):
+        for start in range(0, max(len(data), 1), CHUNK_BYTES):
             piece = data[start : start + CHUNK_BYTES]
             chunk = pb.UploadChunk(data=piece, last=start + CHUNK_BYTES >= len(data))
             yield pb.UploadJobItemsRequest(chunk=chunk)

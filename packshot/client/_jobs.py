@@ -81,7 +81,7 @@ class Jobs:
             patience_s: How long a gateway may be away in one go.
 
         Raises:
-            InvalidArgumentError: A file cannot be read, or is empty; what came before it was sent.
+            InvalidArgumentError: A file cannot be read; what came before it was sent.
         """
         reconnects, missing = Reconnects(patience_s), len(photos) + 1  # the first answer is progress, too
         while True:

@@ -155,7 +155,7 @@ def file_of(photo: Photo) -> str | None:
     return str(photo) if isinstance(photo, Path) else None
 
 
-def read_photo(photo: Photo, *, max_bytes: int | None = None) -> bytes:
+def read_photo(photo: Photo, *, max_bytes: int | None = None, may_be_empty: bool = False) -> bytes:
     """The photo's bytes.
 
     Raises:
@@ -167,7 +167,7 @@ def read_photo(photo: Photo, *, max_bytes: int | None = None) -> bytes:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise _bad_photo("PHOTO_UNREADABLE", f"cannot be read: {reason}", photo) from error
-    if not data:
+    if not data and not may_be_empty:
         raise _bad_photo("PHOTO_EMPTY", "holds no bytes", photo)
     if max_bytes is not None and len(data) > max_bytes:
         size, limit = f"{len(data) / 2**20:.1f} MiB", f"{max_bytes / 2**20:g} MiB"

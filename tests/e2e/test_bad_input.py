@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from packshot.client import DeadlineExceededError, InvalidArgumentError, PackshotClient, PackshotError, Region
+from packshot.client._channel import translated
 from packshot.v1.packshot_pb2 import ProcessImageRequest, ProcessOptions
 from tests.helpers import product_photos
 
@@ -67,7 +68,7 @@ def test_options_that_cannot_be_used(
     client: PackshotClient, options: dict[str, object], reason: str, field: str
 ) -> None:
     request = ProcessImageRequest(photo=product_photos.mug_jpeg(), options=ProcessOptions(**options))  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgumentError) as caught, client._errors(None):
+    with pytest.raises(InvalidArgumentError) as caught, translated("the gateway"):
         client._stub.ProcessImage(request)
 
     assert caught.value.reason == reason

@@ -76,6 +76,10 @@ class TestUpload:
         assert gateway.uploads == ["mug", "cup", "pot"]
         assert job.counts.total == 3
 
+    def test_an_empty_photo_is_an_item_all_the_same(self, client: PackshotClient, gateway: ScriptedJobs) -> None:
+        client.jobs.create(uploads=[JobPhoto("nothing", b""), *PHOTOS])
+        assert gateway.uploads == ["nothing", "mug", "cup", "pot"]
+
     def test_a_file_that_cannot_be_read_is_named_and_leaves_the_job_open(
         self, client: PackshotClient, gateway: ScriptedJobs, tmp_path: Path
     ) -> None:
