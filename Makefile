@@ -24,7 +24,7 @@ test: setup ## All tests
 	$(BIN)/python -m pytest -q
 
 test-chaos: setup ## Bulk jobs while processes are killed, several minutes; PACKSHOT_CHAOS_SEED= repeats a run
-	$(BIN)/python -m pytest -q -s -o norecursedirs=.git tests/chaos
+	$(BIN)/python -m pytest -q -s -o 'norecursedirs=.*' tests/chaos
 
 check: setup protos-check rules-check ## Style, types, import contracts, stubs, rule cases
 	$(BIN)/ruff check .
