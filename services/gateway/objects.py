@@ -11,7 +11,6 @@ Where an s3:// bucket is and how to sign in comes from the standard environment:
 AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, and AWS_ENDPOINT_URL for a server that is not Amazon's.
 """
 
-import asyncio
 import errno
 import os
 import re
@@ -29,6 +28,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import LocalStore, S3Store
 
 from services.common.server import StartError
+from services.gateway.threads import Threads
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig  # obstore has them for type checkers only
@@ -115,6 +115,7 @@ class Objects:
         """
         parts = urlsplit(url)
         self._url = url.rstrip("/")
+        self._threads = Threads("objects")
         self._folder: Path | None = None
         self._store: LocalStore | S3Store
         if parts.scheme == "file" and not parts.netloc and len(parts.path) > 1:
@@ -160,13 +161,9 @@ class Objects:
         """
         check_key(key)
         try:
-            # In one piece: a multipart upload that breaks off leaves parts behind that cost money and nobody sees.
-            await obstore.put_async(self._store, key, data, use_multipart=False)
-            if self._folder:
-                await asyncio.to_thread(_sync, self._folder / key)
+            return await self._threads.run(self._put, key, data)
         except (BaseError, OSError) as error:
             _fail(error, key)
-        return await asyncio.to_thread(digest_of, data)
 
     async def get(self, key: str, expected_sha256: str) -> bytes:
         """Reads an object.
@@ -176,12 +173,9 @@ class Objects:
         """
         check_key(key)
         try:
-            found = await obstore.get_async(self._store, key)
-            data = bytes(await found.bytes_async())
+            return await self._threads.run(self._get, key, expected_sha256)
         except (BaseError, OSError) as error:
             _fail(error, key)
-        _verify(key, await asyncio.to_thread(digest_of, data), expected_sha256)
-        return data
 
     async def stream(self, key: str, expected_sha256: str) -> AsyncIterator[bytes]:
         """Reads an object in chunks of at most about STREAM_CHUNK_BYTES, never all of it in memory.
@@ -192,8 +186,8 @@ class Objects:
         check_key(key)
         digest = sha256()
         try:
-            found = await obstore.get_async(self._store, key)
-            async for chunk in found.stream(min_chunk_size=STREAM_CHUNK_BYTES):
+            found = await self._threads.run(obstore.get, self._store, key)
+            async for chunk in self._threads.each(iter(found.stream(min_chunk_size=STREAM_CHUNK_BYTES))):
                 data = bytes(chunk)
                 digest.update(data)
                 yield data
@@ -205,7 +199,7 @@ class Objects:
         """Whether there is an object of this key. Raises ObjectStoreError when the store cannot tell."""
         check_key(key)
         try:
-            await obstore.head_async(self._store, key)
+            await self._threads.run(obstore.head, self._store, key)
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
@@ -220,7 +214,7 @@ class Objects:
         """
         check_key(key)
         try:
-            await obstore.delete_async(self._store, key)
+            await self._threads.run(obstore.delete, self._store, key)
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
@@ -237,7 +231,7 @@ class Objects:
         """
         check_key(f"{prefix}/x")
         try:
-            async for batch in obstore.list(self._store, prefix, chunk_size=1000):
+            async for batch in self._threads.each(iter(obstore.list(self._store, prefix, chunk_size=1000))):
                 for found in batch:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
         except (BaseError, OSError) as error:
@@ -259,9 +253,21 @@ class Objects:
         if isinstance(self._store, LocalStore):
             return f"{self._url}/{key}"
         try:
-            return await obstore.sign_async(self._store, "GET", key, timedelta(seconds=int(expires_s)))
+            return await self._threads.run(obstore.sign, self._store, "GET", key, timedelta(seconds=int(expires_s)))
         except (BaseError, OSError) as error:
             _fail(error, key)
+
+    def _put(self, key: str, data: bytes) -> str:
+        # In one piece: a multipart upload that breaks off leaves parts behind that cost money and nobody sees.
+        obstore.put(self._store, key, data, use_multipart=False)
+        if self._folder:
+            _sync(self._folder / key)
+        return digest_of(data)
+
+    def _get(self, key: str, expected_sha256: str) -> bytes:
+        data = bytes(obstore.get(self._store, key).bytes())
+        _verify(key, digest_of(data), expected_sha256)
+        return data
 
 
 def check_key(key: str) -> None:

@@ -5,7 +5,6 @@ GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from obstore.store import GCSStore, S3Store
 from services.gateway.sources.content import Expected, collect
 from services.gateway.sources.errors import SourceError
 from services.gateway.sources.settings import SourceSettings
+from services.gateway.threads import Threads
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig  # obstore has them for type checkers only
@@ -28,6 +28,7 @@ class Buckets:
 
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
+        self._threads = Threads("buckets")
         self._stores: dict[str, S3Store | GCSStore] = {}
 
     async def fetch(self, url: str, expected: Expected) -> bytes:
@@ -47,9 +48,9 @@ class Buckets:
             )
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                found = await obstore.get_async(self._store(bucket), key)
+                found = await self._threads.run(obstore.get, self._store(bucket), key)
                 expected.check_size(found.meta["size"], bucket)
-                return await collect(_chunks(found.stream()), expected, bucket)
+                return await collect(self._threads.each(map(bytes, found.stream())), expected, bucket)
         except TimeoutError as error:
             message = f"{bucket} took longer than {self._settings.timeout_s:g} s; try again later"
             raise SourceError("SOURCE_TIMEOUT", message, is_permanent=False) from error
@@ -66,6 +67,10 @@ class Buckets:
         except (BaseError, OSError) as error:
             message = f"{bucket} cannot be read from now; try again later"
             raise SourceError("SOURCE_CONNECTION_FAILED", message, is_permanent=False) from error
+
+    def close(self) -> None:
+        """Reads nothing any more."""
+        self._threads.close()
 
     def _store(self, bucket: str) -> S3Store | GCSStore:
         if bucket not in self._stores:
@@ -86,8 +91,3 @@ class Buckets:
             "connect_timeout": timedelta(seconds=self._settings.connect_timeout_s),
             "timeout": timedelta(seconds=self._settings.timeout_s),
         }
-
-
-async def _chunks(stream: "obstore.BytesStream") -> AsyncIterator[bytes]:
-    async for chunk in stream:
-        yield bytes(chunk)

@@ -57,6 +57,7 @@ class Fetcher:
 
     async def close(self) -> None:
         """Closes its connections."""
+        self._buckets.close()
         await self._transport.aclose()
 
     async def _fetch(self, url: str, expected: Expected) -> bytes:

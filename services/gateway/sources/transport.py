@@ -9,7 +9,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from ipaddress import ip_address
@@ -22,11 +21,11 @@ import httpx
 from services.gateway.sources.addresses import refusal
 from services.gateway.sources.settings import SourceSettings
 from services.gateway.sources.urls import RefusedError, check_url
+from services.gateway.threads import Threads
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Addresses of a host and port, in the order to be tried. Raises socket.gaierror."""
 
-_RESOLVER_THREADS: Final = 16
 _UNKNOWN_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
@@ -50,7 +49,7 @@ class _PinnedTransport(httpx.AsyncBaseTransport):
     def __init__(self, settings: SourceSettings, resolve: Resolve | None) -> None:
         self._settings = settings
         # Its own threads: a name server that does not answer must not hold up others' work.
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="dns")
+        self._threads = Threads("names")
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=_ssl_context(settings.ca_file),
             max_connections=settings.max_connections,
@@ -81,13 +80,10 @@ class _PinnedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def _ask_the_system(self, host: str, port: int) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
+        found = await self._threads.run(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         return [str(address[0]) for *_, address in found]
 
 
