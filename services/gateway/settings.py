@@ -42,7 +42,10 @@ class GatewaySettings(ServerSettings):
         default=3_000, ge=1, description="the wait after an item's first failed attempt; doubles with each"
     )
     ack_wait_ms: int = Field(
-        default=30_000, ge=500, description="an item whose worker is not heard of for this long goes to another"
+        default=30_000,
+        ge=500,
+        le=60_000,
+        description="an item whose worker is not heard of for this long goes to another",
     )
     sources: SourceSettings = Field(default=SourceSettings(), description="e.g. GATEWAY_SOURCES__TIMEOUT_S=30")
     webhook_concurrency: int = Field(default=16, ge=1, le=256, description="webhook calls at the same time")

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from packshot.v1.segmenter_pb2 import DescribeSegmenterResponse, SegmentImageReq
 from services.common import topology
 from services.common.errors import invalid_argument
 from services.common.topology import DEAD_LETTERS
+from services.gateway.objects import Objects
 from services.gateway.state.tenants import Limits
+from services.gateway.worker.retention import Retention
 from tests.helpers.api_keys import limit
 from tests.helpers.bulk import House, content, until
 from tests.helpers.gateway import eventually
@@ -167,6 +170,21 @@ async def test_a_worker_that_is_killed_loses_nothing_and_charges_nothing_twice(h
     assert await house.books() == (10, 10)
 
 
+async def test_a_photo_that_kills_its_worker_is_given_up_without_another_try(house: House) -> None:
+    house.stages.segmenter.segment.script = [after(60, segmented)]
+    async with house.gateway("api") as caller:
+        with house.worker_process(ITEM_ATTEMPTS="1") as doomed:
+            job = await caller.create(photos(1))
+            await eventually(lambda: house.stages.segmenter.segment.running == 1)
+            doomed.kill()
+            doomed.wait(10)
+        async with house.gateway("worker", ITEM_ATTEMPTS="1"):
+            check_events(await caller.watch(job.job_id), items=1)
+        (dead,) = await caller.dead_letters()
+        assert dead.reason == "WORKER_LOST"
+    assert len(house.stages.segmenter.segment.calls) == 1
+
+
 async def test_a_worker_that_is_stopped_gives_back_what_it_cannot_finish(house: House) -> None:
     house.stages.segmenter.segment.script = [after(60, segmented)]
     async with house.gateway("api") as caller:
@@ -252,6 +270,24 @@ async def test_a_store_that_cannot_be_written_is_tried_again(house: House, tmp_p
         await until(is_retried)
         blocked.unlink()
         check_events(await caller.watch(job.job_id), items=1)
+
+
+async def test_what_is_older_than_it_is_kept_leaves_the_store_and_can_be_made_anew(house: House) -> None:
+    async with house.gateway() as caller:
+        job = await caller.create([b"a mug"])
+        await caller.watch(job.job_id)
+        async with house.database() as database:
+            retention = Retention(database, Objects(house.environment["OBJECTS_URL"]), "tester", days=90)
+            now = datetime.now(UTC)
+            assert await retention.sweep(now + timedelta(days=89)) == 0
+            assert await retention.sweep(now + timedelta(days=91)) == 2  # photo and packshot
+        (item,) = await caller.items(job.job_id)
+        assert (item.state, list(item.files)) == (JOB_ITEM_STATE_SUCCEEDED, [])
+        again = await caller.create([b"a mug"])
+        await caller.watch(again.job_id)
+        (item,) = await caller.items(again.job_id)
+        assert not item.repeated
+        assert content(item.files[0]).startswith(b"amazon-us")
 
 
 async def test_a_tenants_limits_hold_for_its_jobs_and_cost_no_attempt(house: House) -> None:

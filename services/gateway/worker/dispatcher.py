@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 TASK: Final = "dispatch"
 
-_LEASE_S: Final = 10.0
-_RENEW_S: Final = 3.0
+_LEASE_S: Final = 6.0
+_RENEW_S: Final = 2.0
 _BUSY_PAUSE_S: Final = 0.1
 _IDLE_PAUSE_S: Final = 0.5
 _SWEEP_S: Final = 2.0
