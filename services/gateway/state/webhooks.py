@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from packshot.v1.jobs_pb2 import JobEvent
@@ -70,7 +70,7 @@ async def claim_due(
     first = select(due.c.id, due.c.tenant, due.c.turn).where(due.c.turn <= most_per_tenant)
     rows = await session.execute(first.order_by(due.c.next_attempt_at, due.c.id))
     chosen = [row.id for row in rows if row.turn + busy.get(row.tenant, 0) <= most_per_tenant]
-    return await _claim(session, chosen[:count], now, claim_s)
+    return await _claim(session, WebhookDelivery.id.in_(chosen[:count]), now, claim_s)
 
 
 async def delivered(
@@ -98,6 +98,7 @@ async def give_up(
             update(WebhookDelivery)
             .where(WebhookDelivery.job_id == call.job_id, WebhookDelivery.state == DeliveryState.WAITING)
             .values(state=DeliveryState.GIVEN_UP, last_outcome=outcome)
+            .execution_options(synchronize_session=False)
         )
     else:
         await _next(session, call.job_id, now, None)
@@ -119,39 +120,43 @@ async def _settle(
         )
         .values(**values)
         .returning(WebhookDelivery.id)
+        .execution_options(synchronize_session=False)
     )
     return settled.first() is not None
 
 
 async def _next(session: AsyncSession, job_id: str, now: datetime, claim_s: float | None) -> Claimed | None:
-    head = await session.scalar(
+    first = (
         select(WebhookDelivery.id)
         .where(WebhookDelivery.job_id == job_id, WebhookDelivery.state == DeliveryState.WAITING)
         .order_by(WebhookDelivery.sequence)
         .limit(1)
+        .scalar_subquery()
     )
-    if head is None:
-        return None
-    await session.execute(update(WebhookDelivery).where(WebhookDelivery.id == head).values(next_attempt_at=now))
-    if claim_s is None:
-        return None
-    claimed = await _claim(session, [head], now, claim_s)
-    return claimed[0] if claimed else None
+    if claim_s is not None:
+        claimed = await _claim(session, WebhookDelivery.id == first, now, claim_s)
+        return claimed[0] if claimed else None
+    await session.execute(
+        update(WebhookDelivery)
+        .where(WebhookDelivery.id == first)
+        .values(next_attempt_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return None
 
 
-async def _claim(session: AsyncSession, ids: list[str], now: datetime, claim_s: float) -> list[Claimed]:
+async def _claim(session: AsyncSession, which: ColumnElement[bool], now: datetime, claim_s: float) -> list[Claimed]:
     """Those of the calls that nobody else has claimed in this moment."""
     claimed = await session.execute(
         update(WebhookDelivery)
-        .where(
-            WebhookDelivery.id.in_(ids),
-            WebhookDelivery.state == DeliveryState.WAITING,
-            WebhookDelivery.next_attempt_at <= now,
-        )
+        .where(which, WebhookDelivery.state == DeliveryState.WAITING, WebhookDelivery.next_attempt_at <= now)
         .values(attempts=WebhookDelivery.attempts + 1, next_attempt_at=now + timedelta(seconds=claim_s))
         .returning(WebhookDelivery.id)
+        .execution_options(synchronize_session=False)
     )
     mine = [row.id for row in claimed]
+    if not mine:
+        return []
     rows = await session.execute(
         select(WebhookDelivery, JobEventRow.event, Tenant.webhook_secret)
         .join(
