@@ -75,6 +75,8 @@ async def test_watchers_who_come_and_go_see_each_event_once(jobs: Jobs) -> None:
         for _ in keys:
             await jobs.succeed(job.job_id)
 
+    working = asyncio.create_task(work())
+
     async def restless() -> list[int]:
         seen: list[int] = []
         while True:
@@ -88,7 +90,8 @@ async def test_watchers_who_come_and_go_see_each_event_once(jobs: Jobs) -> None:
                     break
 
     async with asyncio.timeout(60):
-        *seen, _ = await asyncio.gather(*(restless() for _ in range(4)), work())
+        seen = await asyncio.gather(*(restless() for _ in range(4)))
+        await working
     for sequence in seen:
         assert sequence == list(range(1, len(sequence) + 1))
 
