@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
@@ -118,7 +118,8 @@ async def _unless(ended: asyncio.Task[ServiceError], awaited: Awaitable[T]) -> T
         async with asyncio.timeout(None) as timer:
 
             def end(_: object) -> None:
-                timer.reschedule(asyncio.get_running_loop().time())
+                with suppress(RuntimeError):  # `awaited` ended in the same moment
+                    timer.reschedule(asyncio.get_running_loop().time())
 
             ended.add_done_callback(end)
             try:

@@ -3,6 +3,7 @@
 The methods come from the protos: a new one, or a new id in a request, fails here until it has a case.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ from packshot.v1.reviews_pb2 import (
 from services.gateway.auth import SCOPE_OF_SERVICE
 from services.gateway.keys import SCOPES
 from services.gateway.state.tables import ApiKey, Base, Tenant
-from tests.helpers.api_keys import new_key
+from tests.helpers.api_keys import new_key, new_key_with_id, revoke
 from tests.helpers.gateway import failure
 from tests.helpers.job_service import MARKETPLACE, Jobs, running_jobs, upload
 from tests.helpers.stages import Stages
@@ -274,6 +275,25 @@ async def test_a_key_without_the_scope_is_refused_and_nothing_changes(
     assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
     assert error.metadata == {"scope": scope}
     assert await everything(acme, folder) == before
+
+
+@in_one_loop
+async def test_watches_and_uploads_end_with_their_key(acme: Jobs, ids: Ids) -> None:
+    key_id, key = await new_key_with_id(acme.database_url, "acme", "jobs")
+    jobs = with_key(acme, key).jobs
+    watch = jobs.WatchJob(WatchJobRequest(job_id=ids.open_job_id))
+    assert (await watch.read()).event.sequence == 1
+    sending = jobs.UploadJobItems()
+    await sending.write(UploadJobItemsRequest(start=UploadStart(job_id=ids.open_job_id)))
+    await revoke(acme.database_url, key_id)
+    async with asyncio.timeout(5):
+        ends = await asyncio.gather(failure(to_the_end(watch)), failure(sending))
+    assert [(end.code, end.reason) for end in ends] == [(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")] * 2
+
+
+async def to_the_end(stream: Any) -> None:
+    while await stream.read() is not grpc.aio.EOF:
+        pass
 
 
 @pytest.mark.parametrize("name", METHODS)
