@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 T = TypeVar("T")
 
@@ -22,6 +23,11 @@ def stdout() -> Console:
 def stderr() -> Console:
     """For progress and problems."""
     return Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else _WIDTH_IN_PIPES)
+
+
+def print_table(table: Table, nothing: str) -> None:
+    """The table on stdout, or what to say when it has no rows."""
+    stdout().print(table if table.row_count else nothing)
 
 
 def print_json(document: dict[str, Any]) -> None:

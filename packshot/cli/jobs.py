@@ -9,7 +9,7 @@ import typer
 
 from packshot.cli import options
 from packshot.cli.connection import Connection
-from packshot.cli.console import plural, print_json, print_json_line, stdout
+from packshot.cli.console import plural, print_json, print_json_line, print_table, stdout
 from packshot.cli.failures import CommandError
 from packshot.cli.job_tables import dead_letters_table, event_text, items_table, jobs_table, time_text
 from packshot.cli.outputs import write_atomically
@@ -43,7 +43,7 @@ def list_jobs(
     if as_json:
         print_json({"jobs": [message_to_dict(job) for job in jobs]})
         return
-    stdout().print(jobs_table(jobs))
+    print_table(jobs_table(jobs), "no jobs")
 
 
 def show_job(
@@ -125,7 +125,7 @@ def list_items(
     if as_json:
         print_json({"items": [message_to_dict(item) for item in items]})
         return
-    stdout().print(items_table(items))
+    print_table(items_table(items), "no items")
 
 
 def cancel_job(
@@ -197,7 +197,7 @@ def list_dead_letters(
     if as_json:
         print_json({"dead_letters": [message_to_dict(letter) for letter in letters]})
         return
-    stdout().print(dead_letters_table(letters))
+    print_table(dead_letters_table(letters), "no dead letters")
 
 
 def requeue_dead_letters(

@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 _NATS_GRACE_S: Final = 10.0
+_WITHOUT_NATS: Final = (
+    "Or name a gateway that keeps jobs with --server HOST:PORT; `packshot serve` is one, on a machine that has it."
+)
 
 
 class LocalStack:
@@ -106,6 +109,7 @@ class LocalStack:
         self._folder.cleanup()
 
     async def _start(self) -> None:
+        nats_url = await self._prepare(self._data) if self._data is not None else ""
         segmenter_settings = self._segmenter_settings()
         compositor_settings = CompositorSettings(listen=self._socket("compositor"))
         validator_settings = ValidatorSettings(listen=self._socket("validator"))
@@ -119,7 +123,7 @@ class LocalStack:
             compositor_address=self._socket("compositor"),
             validator_address=self._socket("validator"),
             auth="off",
-            nats_url=await self._prepare(self._data) if self._data is not None else "",
+            nats_url=nats_url,
             database_url=self._data.database_url if self._data is not None else "",
             objects_url=self._data.objects_url if self._data is not None else "",
         )
@@ -138,7 +142,7 @@ class LocalStack:
         with socket() as free:
             free.bind((HOST, 0))
             port: int = free.getsockname()[1]
-        command = nats_command(port, data.nats_store, without="Or name a gateway with --server HOST:PORT.")
+        command = nats_command(port, data.nats_store, without=_WITHOUT_NATS)
         self._nats = await Child.start("nats-server", command, os.environ, lambda *_: None)
         await until_ready(self._nats, nats_answers, f"{HOST}:{port}")
         await topology.apply(f"nats://{HOST}:{port}")

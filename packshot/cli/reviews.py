@@ -8,7 +8,7 @@ import typer
 
 from packshot.cli import options
 from packshot.cli.connection import Connection
-from packshot.cli.console import print_json, stdout
+from packshot.cli.console import print_json, print_table, stdout
 from packshot.cli.failures import CommandError
 from packshot.cli.job_tables import reviews_table, time_text
 from packshot.cli.outputs import SUFFIXES, make_folder, write_atomically
@@ -46,7 +46,7 @@ def list_reviews(
     if as_json:
         print_json({"reviews": [message_to_dict(review) for review in reviews]})
         return
-    stdout().print(reviews_table(reviews))
+    print_table(reviews_table(reviews), "no reviews")
 
 
 def show_review(

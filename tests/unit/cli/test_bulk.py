@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +145,13 @@ class TestExitCode:
         assert result.exit_code == 2
         assert files() == {}
         assert "bytes with sha256:" in result.stderr
+
+    def test_is_2_without_a_server_and_without_nats(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shutil, "which", lambda name, path: None)
+        result = CliRunner().invoke(app, ["bulk", "catalogue.csv", "-o", "out"], env={"PACKSHOT_SERVER": None})
+        assert result.exit_code == 2
+        assert "nats-server is not installed" in result.stderr
+        assert "--server HOST:PORT; `packshot serve`" in result.stderr
 
     def test_is_2_when_nobody_answers(self, run: Run) -> None:
         result = CliRunner().invoke(app, ["bulk", "catalogue.csv", "-o", "out", "--server", "127.0.0.1:1"])
