@@ -108,10 +108,10 @@ class Objects:
     def __init__(self, url: str) -> None:
         """
         Args:
-            url: file:///FOLDER (made by `check` if it is missing) or s3://BUCKET/PREFIX.
+            url: file:///FOLDER (made if it is missing) or s3://BUCKET/PREFIX.
 
         Raises:
-            StartError: The URL is of another kind.
+            StartError: The URL is of another kind, or the folder cannot be made.
         """
         parts = urlsplit(url)
         self._url = url.rstrip("/")

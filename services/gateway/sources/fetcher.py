@@ -77,7 +77,8 @@ class Fetcher:
             ) from error
 
     async def _fetch_repeatedly(self, url: httpx.URL, expected: Expected, budget: asyncio.Timeout) -> bytes:
-        for attempt in range(1, self._settings.attempts + 1):
+        attempt = 1
+        while True:
             try:
                 return await self._follow(url, expected, budget)
             except SourceError as error:
@@ -87,7 +88,7 @@ class Fetcher:
                 if error.is_permanent or attempt == self._settings.attempts or wait_s > self._settings.max_retry_wait_s:
                     raise
             await asyncio.sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
+            attempt += 1
 
     async def _follow(self, url: httpx.URL, expected: Expected, budget: asyncio.Timeout) -> bytes:
         """One attempt, redirects and all. Each of its calls waits for its turn at its host."""
