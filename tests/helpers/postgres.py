@@ -58,13 +58,32 @@ class Postgres:
         """For services.gateway.state.database.Database."""
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self._port}/{database}"
 
-    def create_database(self, name: str, template: str = "template1") -> str:
-        """Makes a database like `template`, which nobody may be connected to, and returns its URL."""
-        self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    def create_database(self, name: str) -> str:
+        """Makes an empty database and returns its URL."""
+        self.run(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
+    def run(self, statements: str, database: str = "postgres") -> None:
+        """Runs SQL statements, all or none."""
+        psql = [
+            str(self._programs / "psql"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self._port),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]
+        subprocess.run([*psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", statements], check=True, capture_output=True)
+
     def drop_database(self, name: str) -> None:
-        self._sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self.run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def disconnect_all(self, database: str) -> None:
+        """Ends what forgotten connections still do."""
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")  # noqa: S608
 
     def start(self) -> None:
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
@@ -95,20 +114,6 @@ class Postgres:
     def restart(self) -> None:
         self.stop()
         self.start()
-
-    def _sql(self, statement: str) -> None:
-        psql = [
-            str(self._programs / "psql"),
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self._port),
-            "-U",
-            "postgres",
-            "-d",
-            "postgres",
-        ]
-        subprocess.run([*psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement], check=True, capture_output=True)
 
     def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
         ask = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]

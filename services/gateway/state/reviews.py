@@ -144,7 +144,7 @@ async def _views(session: AsyncSession, reviews: list[Review]) -> list[ReviewVie
     decided = await session.scalars(
         select(Review)
         .where(Review.item_id.in_(item_ids), Review.state != ReviewState.WAITING)
-        .order_by(Review.decided_at, Review.id)
+        .order_by(Review.created_at, Review.id)
     )
     trails: dict[int, list[Review]] = {}
     for review in decided:

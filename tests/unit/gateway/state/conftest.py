@@ -1,18 +1,16 @@
 from tests.helpers.database import (
     database,
     database_url,
-    postgresql_template,
+    migrated_postgresql_url,
     postgresql_url,
     sqlite_template,
     sqlite_url,
 )
-from tests.helpers.postgres import postgres
 
 __all__ = [
     "database",
     "database_url",
-    "postgres",
-    "postgresql_template",
+    "migrated_postgresql_url",
     "postgresql_url",
     "sqlite_template",
     "sqlite_url",
