@@ -48,11 +48,11 @@ async def create_job(
         tenant=call.tenant,
         request_id=asked.request_id or None,
         request_sha256=request_sha256(asked),
-        label=asked.label,
+        label=jobs.without_nul(asked.label),
         state=_first_state(asked),
         priority=asked.priority or _DEFAULT_PRIORITY,
         options=asked.options.SerializeToString(deterministic=True),
-        catalogue_url=asked.catalogue_url,
+        catalogue_url=jobs.without_nul(asked.catalogue_url),
         catalogue_format=catalogue_format,
         webhook_url=asked.webhook_url,
     )

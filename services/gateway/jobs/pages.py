@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from packshot.v1.jobs_pb2 import ListDeadLettersRequest, ListJobItemsRequest, ListJobsRequest
@@ -17,6 +17,7 @@ Position = tuple[str | int, ...]
 """What the last entry of a page is sorted by."""
 
 DEFAULT_PAGE_SIZE: Final = 100
+_LARGEST: Final = 2**31
 
 
 def page_size(request: ListRequest) -> int:
@@ -50,6 +51,8 @@ def position(request: ListRequest, kinds: Sequence[type[str] | type[int]]) -> Po
     if not isinstance(found, list) or [type(part) for part in found] != [str, *kinds]:
         raise _unknown()
     fingerprint, *last = found
+    if not all(_is_plain(part) for part in last):
+        raise _unknown()
     if fingerprint != _fingerprint(request):
         raise invalid_argument(
             "page_token", "PAGE_TOKEN_OF_ANOTHER_LIST", "it was given for other filters; ask with those, or begin anew"
@@ -63,12 +66,15 @@ def position_in_time(request: ListRequest) -> tuple[datetime, str] | None:
     if found is None:
         return None
     try:
-        time = datetime.fromisoformat(str(found[0]))
-    except ValueError:
+        time = datetime.fromisoformat(str(found[0])).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _unknown() from None
-    if time.tzinfo is None:
-        raise _unknown()
     return time, str(found[1])
+
+
+def _is_plain(part: str | int) -> bool:
+    """A database takes it."""
+    return 0 <= part < _LARGEST if isinstance(part, int) else part.isascii() and part.isprintable()
 
 
 def _unknown() -> ServiceError:

@@ -1,7 +1,7 @@
 """The servicer of jobs: requests in, what state and store say out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -51,6 +51,7 @@ from services.gateway.limits import TenantLimits
 from services.gateway.settings import GatewaySettings
 from services.gateway.stages import Stages
 from services.gateway.state import dead_letters, jobs, proto
+from services.gateway.state.errors import NotFoundError
 from services.gateway.state.jobs import ItemView
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -157,6 +158,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def RetryJobItems(self, request: RetryJobItemsRequest, context: Context) -> RetryJobItemsResponse:
         store, tenant, now = self._store, current_tenant(), datetime.now(UTC)
         with as_service_errors():
+            _check_keys("item", request.item_keys)
             job, retried = await store.database.write(
                 lambda s: jobs.retry_items(s, tenant, request.job_id, request.item_keys, now)
             )
@@ -184,6 +186,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     ) -> AsyncGenerator[DownloadJobFileResponse, None]:
         store = self._store
         with as_service_errors():
+            _check_keys("item", [request.item_key])
             async with store.database.read() as session:
                 view = await jobs.get_item(session, current_tenant(), request.job_id, request.item_key)
             wanted = (request.marketplace, request.output)
@@ -217,6 +220,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     ) -> RequeueDeadLettersResponse:
         store, tenant, now = self._store, current_tenant(), datetime.now(UTC)
         with as_service_errors():
+            _check_keys("dead letter", request.dead_letter_ids)
             requeued = await store.database.write(
                 lambda s: dead_letters.requeue(s, tenant, request.dead_letter_ids, now)
             )
@@ -227,6 +231,13 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         if self._configured is None:
             raise not_configured()
         return self._configured
+
+
+def _check_keys(what: str, keys: Iterable[str]) -> None:
+    """PostgreSQL does not even look for what holds a NUL; no key and no id does."""
+    for key in keys:
+        if "\0" in key:
+            raise NotFoundError(what, repr(key))
 
 
 async def _message(store: JobStore, tenant: str, job_id: str) -> Job:

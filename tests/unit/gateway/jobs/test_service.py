@@ -140,8 +140,9 @@ class TestCancelAndRetry:
 
     async def test_an_item_that_is_not_there(self, jobs: Jobs) -> None:
         job = await jobs.create("a")
-        error = await failure(jobs.jobs.RetryJobItems(RetryJobItemsRequest(job_id=job.job_id, item_keys=["z"])))
-        assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "ITEM_NOT_FOUND")
+        for key in ("z", "a\0", "ä"):
+            error = await failure(jobs.jobs.RetryJobItems(RetryJobItemsRequest(job_id=job.job_id, item_keys=[key])))
+            assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "ITEM_NOT_FOUND")
 
 
 class TestResults:
