@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -176,6 +177,38 @@ def test_killed_at_half_and_the_same_command_does_only_the_rest(served: Served, 
     exit_code, stdout, _ = run("catalogue.csv", "--server", served.gateway)
     assert (exit_code, packshots()) == (0, after)
     assert "Nothing to do: " in stdout
+
+
+def test_what_needs_a_look_is_decided_and_done_again(served: Served) -> None:
+    Path("photos").mkdir()
+    Path("photos/cut-off.jpg").write_bytes(
+        encode_jpeg(np.ascontiguousarray(product_photos.mug_image(320)[:, 110:]), 92)
+    )
+    Path("photos/grey.jpg").write_bytes(encode_jpeg(product_photos.mug_image(320, (180, 180, 180)), 92))
+    exit_code, stdout, stderr = run("photos", "--server", served.gateway)
+    assert exit_code == 1, stderr
+    assert "2 items: 2 review" in stdout
+    before = packshots()
+
+    def reviews(*arguments: str) -> str:
+        command = [str(PACKSHOT), "reviews", *arguments, "--server", served.gateway]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    waiting = {
+        review["item"]["sku"]: review["review_id"] for review in json.loads(reviews("list", "--json"))["reviews"]
+    }
+    assert set(waiting) == {"cut-off", "grey"}
+    assert f"reviews/{waiting['cut-off']}.amazon-us.jpg" in reviews("show", waiting["cut-off"])
+    assert Path(f"reviews/{waiting['cut-off']}.amazon-us.jpg").read_bytes() == Path("out/cut-off.jpg").read_bytes()
+    assert reviews("approve", waiting["cut-off"]) == "cut-off: approved\n"
+    hints = ["--region", "60,60,230,200", "--include", "150,160", "--exclude", "5,5"]
+    assert reviews("redo", waiting["grey"], *hints) == "grey: redone\n"
+
+    exit_code, stdout, stderr = run("photos", "--server", served.gateway)
+    assert "1 file written to out (1 were there before)" in stdout, stderr
+    assert packshots()["cut-off"] == before["cut-off"]
+    by_sku = {row["sku"]: row for row in results()}
+    assert (by_sku["cut-off"]["verdict"], by_sku["cut-off"]["credits"]) == ("publish", "1")
 
 
 def test_a_folder_without_a_server_stopped_and_gone_on_with() -> None:
