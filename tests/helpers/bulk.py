@@ -39,6 +39,7 @@ class Caller:
     """Who has jobs done, over a gateway."""
 
     def __init__(self, channel: Any) -> None:
+        self.channel = channel
         self.stub = jobs_pb2_grpc.JobServiceStub(channel)
 
     async def create(self, photos: Sequence[bytes], **fields: Any) -> Job:
