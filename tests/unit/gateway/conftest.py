@@ -2,11 +2,27 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.helpers.database import (
+    database,
+    database_url,
+    migrated_postgresql_url,
+    postgresql_url,
+    sqlite_template,
+    sqlite_url,
+)
 from tests.helpers.gateway import Gateway, running_gateway
 from tests.helpers.postgres import postgres
 from tests.helpers.stages import Stages
 
-__all__ = ["postgres"]
+__all__ = [
+    "database",
+    "database_url",
+    "migrated_postgresql_url",
+    "postgres",
+    "postgresql_url",
+    "sqlite_template",
+    "sqlite_url",
+]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from packshot.v1.packshot_pb2 import ProcessImageRequest, ProcessImagesRequest, 
 from packshot.v1.rules_pb2 import ListRulePacksRequest
 from services.gateway.auth import SCOPE_OF_SERVICE
 from services.gateway.keys import SCOPES
-from tests.helpers.api_keys import as_caller, new_database, new_key, new_key_with_id, opened, revoke
+from tests.helpers.api_keys import as_caller, new_key, new_key_with_id, opened, revoke
 from tests.helpers.gateway import Gateway, failure, running_gateway
 from tests.helpers.stages import PHOTO, Stages, after, segmented
 
@@ -21,31 +21,26 @@ ANY = ListRulePacksRequest()
 
 
 @pytest.fixture
-async def database_url(tmp_path: Path) -> str:
-    return await new_database(tmp_path)
-
-
-@pytest.fixture
-async def gateway(stages: Stages, database_url: str) -> AsyncIterator[Gateway]:
-    async with running_gateway(stages, AUTH="api-key", DATABASE_URL=database_url) as running:
+async def gateway(stages: Stages, sqlite_url: str) -> AsyncIterator[Gateway]:
+    async with running_gateway(stages, AUTH="api-key", DATABASE_URL=sqlite_url) as running:
         yield running
 
 
-async def test_the_right_key_opens(gateway: Gateway, database_url: str) -> None:
-    key = await new_key(database_url, "acme")
+async def test_the_right_key_opens(gateway: Gateway, sqlite_url: str) -> None:
+    key = await new_key(sqlite_url, "acme")
     response = await gateway.stub.ProcessImage(ONE_PHOTO, metadata=as_caller(key))
     assert len(response.results) == 1
 
 
-async def test_a_key_opens_as_soon_as_it_is_made(gateway: Gateway, database_url: str) -> None:
+async def test_a_key_opens_as_soon_as_it_is_made(gateway: Gateway, sqlite_url: str) -> None:
     for tenant in ("acme", "zeta"):
-        await gateway.stub.ListRulePacks(ANY, metadata=as_caller(await new_key(database_url, tenant)))
+        await gateway.stub.ListRulePacks(ANY, metadata=as_caller(await new_key(sqlite_url, tenant)))
 
 
 async def test_without_a_key_or_with_a_wrong_one_nothing_happens(
-    gateway: Gateway, database_url: str, stages: Stages
+    gateway: Gateway, sqlite_url: str, stages: Stages
 ) -> None:
-    await new_key(database_url, "acme")
+    await new_key(sqlite_url, "acme")
     missing = await failure(gateway.stub.ProcessImage(ONE_PHOTO))
     assert (missing.code, missing.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING")
     assert "x-api-key" in missing.message
@@ -60,8 +55,8 @@ async def test_a_strangers_request_is_not_even_looked_at(gateway: Gateway) -> No
     assert error.reason == "API_KEY_MISSING"
 
 
-async def test_streams_need_a_key_too(gateway: Gateway, database_url: str) -> None:
-    key = await new_key(database_url, "acme")
+async def test_streams_need_a_key_too(gateway: Gateway, sqlite_url: str) -> None:
+    key = await new_key(sqlite_url, "acme")
     request = ProcessImagesRequest(item=StreamItem(item_id="a", photo=PHOTO))
     stranger: Any = gateway.stub.ProcessImages()
     error = await failure(stranger.read())
@@ -77,9 +72,9 @@ async def test_health_needs_no_key(gateway: Gateway) -> None:
 
 
 async def test_a_key_without_the_services_scope_is_told_which(
-    gateway: Gateway, database_url: str, stages: Stages
+    gateway: Gateway, sqlite_url: str, stages: Stages
 ) -> None:
-    key = await new_key(database_url, "acme", "jobs", "reviews")
+    key = await new_key(sqlite_url, "acme", "jobs", "reviews")
     error = await failure(gateway.stub.ProcessImage(ONE_PHOTO, metadata=as_caller(key)))
     assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
     assert error.metadata == {"scope": "photos"}
@@ -106,8 +101,10 @@ async def refusal(gateway: Gateway, key: str) -> grpc.StatusCode:
         await asyncio.sleep(0.05)
 
 
-async def test_a_revoked_key_fails_on_every_replica_and_ends_its_streams(stages: Stages, tmp_path: Path) -> None:
-    url = await new_database(tmp_path)
+async def test_a_revoked_key_fails_on_every_replica_and_ends_its_streams(
+    stages: Stages, database_url: str, tmp_path: Path
+) -> None:
+    url = database_url
     key_id, key = await new_key_with_id(url, "acme")
     other = await new_key(url, "acme")
     stages.segmenter.segment.script = [after(30, segmented)]
@@ -132,10 +129,10 @@ async def test_a_revoked_key_fails_on_every_replica_and_ends_its_streams(stages:
             await replica.stub.ListRulePacks(ANY, metadata=as_caller(other))
 
 
-async def test_keys_that_cannot_be_checked_open_nothing_for_long(gateway: Gateway, database_url: str) -> None:
-    key = await new_key(database_url, "acme")
+async def test_keys_that_cannot_be_checked_open_nothing_for_long(gateway: Gateway, sqlite_url: str) -> None:
+    key = await new_key(sqlite_url, "acme")
     await gateway.stub.ListRulePacks(ANY, metadata=as_caller(key))
-    async with opened(database_url) as database, database.begin() as session:
+    async with opened(sqlite_url) as database, database.begin() as session:
         await (await session.connection()).exec_driver_sql("ALTER TABLE api_keys RENAME TO gone")
     async with asyncio.timeout(10):
         assert await refusal(gateway, key) is grpc.StatusCode.UNAVAILABLE

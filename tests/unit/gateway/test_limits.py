@@ -1,5 +1,4 @@
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,14 +28,11 @@ from services.gateway.state.tenants import Limits
 from tests.helpers.api_keys import as_caller, limit, new_database, new_key, opened
 from tests.helpers.gateway import failure, running_gateway
 from tests.helpers.job_service import running_jobs, upload
-from tests.helpers.postgres import Postgres
 from tests.helpers.stages import PHOTO, Stages
 
 RATES = st.integers(1, 10**12)
 SHARES = st.floats(-3, 1)  # of a full bucket; below 0 what is owed
 SECONDS = st.floats(0, 10**6)
-
-_numbers = itertools.count()
 
 
 @given(RATES, SHARES, SECONDS)
@@ -69,32 +65,11 @@ def test_no_more_is_taken_than_a_full_bucket_and_what_flows_in(rate: int, tries:
     assert taken <= (rate * (1 + time_s / 60) + overdraft) * (1 + 1e-4)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A database with its tables."""
-    if request.param == "sqlite":
-        yield await new_database(tmp_path)
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    name = f"limits-{next(_numbers)}"
-    url = await asyncio.to_thread(postgres.create_database, name)
-    async with opened(url) as database:
-        await database.migrate()
-    yield url
-    await asyncio.to_thread(postgres.drop_database, name)
-
-
 @pytest.fixture
-async def replicas(url: str) -> AsyncIterator[list[TenantLimits]]:
+async def replicas(database_url: str) -> AsyncIterator[list[TenantLimits]]:
     """The limits as two gateways see them, each over connections of its own."""
     async with AsyncExitStack() as stack:
-        yield [TenantLimits(await stack.enter_async_context(opened(url))) for _ in range(2)]
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with opened(url) as database:
-        yield database
+        yield [TenantLimits(await stack.enter_async_context(opened(database_url))) for _ in range(2)]
 
 
 async def refused(limits: TenantLimits, tenant: str, size_bytes: int = 1) -> ServiceError:
