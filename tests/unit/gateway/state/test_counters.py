@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -114,9 +113,9 @@ class Story:
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=5, max_size=15))
-def test_counters_events_and_charges_agree_after_every_step(sqlite_template: Path, steps: list[str]) -> None:
+def test_counters_events_and_charges_agree_after_every_step(sqlite_url: str, steps: list[str]) -> None:
     async def live() -> None:
-        database = Database(f"sqlite+aiosqlite:///{sqlite_template}")
+        database = Database(sqlite_url)
         try:
             story = Story(await make_job(database, items=new_items(ITEMS)))
             async with database.begin() as session:

@@ -279,7 +279,7 @@ async def test_another_tenants_job_is_not_there(database: Database) -> None:
         lambda s: jobs.retry_items(s, "other", job.id, [], NOW),
     ):
         with pytest.raises(NotFoundError):
-            await database.write(ask)  # type: ignore[arg-type]
+            await database.write(ask)
     async with database.read() as session:
         assert await events.after(session, "other", job.id, 0, 10) == []
         assert await jobs.list_jobs(session, "other", limit=10) == []
