@@ -1,7 +1,6 @@
 """What was made of photos, found again by its key."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,17 +29,6 @@ async def files_of(session: AsyncSession, result_ids: Collection[str]) -> dict[s
     for row in rows:
         by_result.setdefault(row.result_id, []).append(row)
     return by_result
-
-
-async def older_than(session: AsyncSession, created_before: datetime, limit: int) -> list[Result]:
-    """Results, of all tenants, from before then whose files are still in the store; oldest first."""
-    rows = await session.scalars(
-        select(Result)
-        .where(Result.created_at < created_before, Result.key.is_not(None))
-        .order_by(Result.created_at)
-        .limit(limit)
-    )
-    return list(rows)
 
 
 async def forget_files(session: AsyncSession, result_ids: Collection[str]) -> None:

@@ -204,6 +204,9 @@ class Item(Base):
         UniqueConstraint("job_id", "key"),
         Index(None, "job_id", "state", "position"),
         Index(None, "state", "lease_expires_at"),
+        # What is swept from the object store is looked up by these two.
+        Index(None, "result_id"),
+        Index(None, "photo_object"),
     )
 
     id: Mapped[int] = mapped_column(_LONG, primary_key=True, autoincrement=True)
@@ -269,7 +272,7 @@ class Result(Base):
     """What was made of a photo. The same key means the same files, so it is made once per tenant."""
 
     __tablename__ = "results"
-    __table_args__ = (UniqueConstraint("tenant", "key"),)
+    __table_args__ = (UniqueConstraint("tenant", "key"), Index(None, "photo_object"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(ForeignKey("tenants.name"))

@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant", "key", name=op.f("uq_results_tenant_key")),
     )
     op.create_index(op.f("ix_results_created_at"), "results", ["created_at"], unique=False)
+    op.create_index(op.f("ix_results_photo_object"), "results", ["photo_object"], unique=False)
     op.create_table(
         "tenant_usage",
         sa.Column("tenant", sa.String(length=63), nullable=False),
@@ -146,6 +147,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_items_job_id_state_position"), "items", ["job_id", "state", "position"], unique=False)
     op.create_index(op.f("ix_items_state_lease_expires_at"), "items", ["state", "lease_expires_at"], unique=False)
+    op.create_index(op.f("ix_items_result_id"), "items", ["result_id"], unique=False)
+    op.create_index(op.f("ix_items_photo_object"), "items", ["photo_object"], unique=False)
     op.create_table(
         "job_events",
         sa.Column("job_id", sa.String(length=36), nullable=False),
@@ -282,10 +285,13 @@ def downgrade() -> None:
     op.drop_table("webhook_deliveries")
     op.drop_table("result_files")
     op.drop_table("job_events")
+    op.drop_index(op.f("ix_items_photo_object"), table_name="items")
+    op.drop_index(op.f("ix_items_result_id"), table_name="items")
     op.drop_index(op.f("ix_items_state_lease_expires_at"), table_name="items")
     op.drop_index(op.f("ix_items_job_id_state_position"), table_name="items")
     op.drop_table("items")
     op.drop_table("tenant_usage")
+    op.drop_index(op.f("ix_results_photo_object"), table_name="results")
     op.drop_index(op.f("ix_results_created_at"), table_name="results")
     op.drop_table("results")
     op.drop_index(op.f("ix_jobs_tenant_created_at"), table_name="jobs")
