@@ -65,11 +65,20 @@ async def send(jobs: Jobs, messages: Sequence[UploadJobItemsRequest]) -> Any:
     return await jobs.jobs.UploadJobItems(iter(messages))
 
 
-async def slowly(messages: Sequence[UploadJobItemsRequest], forever: asyncio.Event) -> AsyncIterator[Any]:
+async def slowly(messages: Sequence[UploadJobItemsRequest], silence: asyncio.Event) -> AsyncIterator[Any]:
     """The messages, and then silence."""
     for message in messages:
         yield message
-    await forever.wait()
+    await silence.wait()
+
+
+@pytest.fixture
+async def silence() -> AsyncIterator[asyncio.Event]:
+    """Ends with the test: a request that nobody ends would outlive it."""
+    event = asyncio.Event()
+    yield event
+    event.set()
+    await asyncio.sleep(0.01)
 
 
 async def test_photos_come_in_chunks_and_end_with_the_stream(jobs: Jobs) -> None:
@@ -104,11 +113,13 @@ async def test_what_is_there_is_read_over(jobs: Jobs) -> None:
     assert response.job.counts.total == 2
 
 
-async def test_an_interrupted_upload_keeps_what_was_whole_and_is_simply_repeated(jobs: Jobs) -> None:
+async def test_an_interrupted_upload_keeps_what_was_whole_and_is_simply_repeated(
+    jobs: Jobs, silence: asyncio.Event
+) -> None:
     job = await jobs.open()
     whole, broken = upload(job.job_id, [("a", PHOTO), ("b", b"b")]), upload(job.job_id, [("c", PHOTO)])[1:3]
-    call = jobs.jobs.UploadJobItems(slowly([*whole, *broken], asyncio.Event()))
-    await asyncio.sleep(0.3)
+    call = jobs.jobs.UploadJobItems(slowly([*whole, *broken], silence))
+    await asyncio.sleep(1.0)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -117,7 +128,9 @@ async def test_an_interrupted_upload_keeps_what_was_whole_and_is_simply_repeated
     assert (response.added, response.skipped, response.job.counts.total) == (1, 2, 3)
 
 
-async def test_a_connection_that_breaks_is_no_end_of_the_uploads(jobs: Jobs, stages: Stages) -> None:
+async def test_a_connection_that_breaks_is_no_end_of_the_uploads(
+    jobs: Jobs, stages: Stages, silence: asyncio.Event
+) -> None:
     job = await jobs.open()
     messages = upload(job.job_id, [("a", PHOTO)], complete=True)
     async with (
@@ -125,8 +138,8 @@ async def test_a_connection_that_breaks_is_no_end_of_the_uploads(jobs: Jobs, sta
         grpc.aio.insecure_channel(wire.address, options=[("grpc.enable_retries", 0)]) as channel,
     ):
         other = Jobs(jobs.server, jobs.store, channel, jobs.database_url, jobs.key)
-        call = other.jobs.UploadJobItems(slowly(messages, asyncio.Event()))
-        await asyncio.sleep(0.3)
+        call = other.jobs.UploadJobItems(slowly(messages, silence))
+        await asyncio.sleep(1.0)
         wire.cut()
         with pytest.raises(grpc.aio.AioRpcError):
             await call
@@ -135,11 +148,13 @@ async def test_a_connection_that_breaks_is_no_end_of_the_uploads(jobs: Jobs, sta
     assert (await jobs.jobs.GetJob(GetJobRequest(job_id=job.job_id))).job.state == JOB_STATE_OPEN
 
 
-async def test_a_service_that_stops_ends_the_upload_and_keeps_what_was_whole(stages: Stages, tmp_path: Path) -> None:
+async def test_a_service_that_stops_ends_the_upload_and_keeps_what_was_whole(
+    stages: Stages, tmp_path: Path, silence: asyncio.Event
+) -> None:
     async with running_jobs(stages, tmp_path) as jobs:
         job = await jobs.open()
-        call = jobs.jobs.UploadJobItems(slowly(upload(job.job_id, [("a", PHOTO)]), asyncio.Event()))
-        await asyncio.sleep(0.3)
+        call = jobs.jobs.UploadJobItems(slowly(upload(job.job_id, [("a", PHOTO)]), silence))
+        await asyncio.sleep(1.0)
         stopping = asyncio.create_task(jobs.server.stop())
         error = await failure(call)
         assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
@@ -210,12 +225,10 @@ class TestOrder:
             assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")
 
 
-async def test_an_upload_that_is_left_leaves_nothing_behind(jobs: Jobs) -> None:
+async def test_an_upload_that_is_left_leaves_nothing_behind(jobs: Jobs, silence: asyncio.Event) -> None:
     job = await jobs.open()
     before = len(asyncio.all_tasks())
-    calls = [
-        jobs.jobs.UploadJobItems(slowly(upload(job.job_id, [(f"k{n}", PHOTO)]), asyncio.Event())) for n in range(5)
-    ]
+    calls = [jobs.jobs.UploadJobItems(slowly(upload(job.job_id, [(f"k{n}", PHOTO)]), silence)) for n in range(5)]
     await asyncio.sleep(0.2)
     for call in calls:
         call.cancel()
