@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import grpc
 from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
 
 from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc, reviews_pb2_grpc
 from services.common.bus import Bus
@@ -191,7 +190,5 @@ def _stages(settings: GatewaySettings, *, retries: bool) -> Stages:
 
 
 def _is_away(error: BaseException) -> bool:
-    """Something the gateway needs does not answer. A stream or consumer that is gone does not come back by itself."""
-    if isinstance(error, NotFoundError):
-        return False
+    """Something the gateway needs does not answer, and may again."""
     return isinstance(error, NatsError | UnavailableError | ObjectStoreError | OSError | TimeoutError)

@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from services.common.bus import Bus
 from services.common.topology import JOB_WORK, WORKERS, work_subject
@@ -32,6 +33,16 @@ class Depth:
 
     undelivered: int
     unacknowledged: int
+
+
+class QueueLostError(Exception):
+    """NATS is there, but without the queue: it does not come back by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"NATS has lost stream {JOB_WORK.name} or its consumer: run `python -m services.common.topology "
+            "--nats-url URL`; no item is lost"
+        )
 
 
 class Delivery:
@@ -98,8 +109,16 @@ class WorkQueue:
         await asyncio.gather(*publishing)
 
     async def depth(self) -> Depth:
-        """Of the queue. Raises NatsError when NATS, the stream or the consumer is away."""
-        info = await self._bus.client.jetstream().consumer_info(JOB_WORK.name, WORKERS.name)
+        """Of the queue.
+
+        Raises:
+            NatsError: NATS is away.
+            QueueLostError: It is there, but the queue is not.
+        """
+        try:
+            info = await self._bus.client.jetstream().consumer_info(JOB_WORK.name, WORKERS.name)
+        except NotFoundError:
+            raise QueueLostError from None
         return Depth(info.num_pending or 0, info.num_ack_pending or 0)
 
     async def close(self) -> None:
@@ -110,7 +129,7 @@ class WorkQueue:
             self._pulling = None
 
     async def next(self, timeout_s: float) -> Delivery | None:
-        """The next message; None when none came in time. Raises NatsError as `depth` does."""
+        """The next message; None when none came in time. Raises NatsError when NATS is away."""
         if self._pulling is None:
             self._pulling = await self._bus.client.jetstream().pull_subscribe_bind(
                 durable=WORKERS.name, stream=JOB_WORK.name
