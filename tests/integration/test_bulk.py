@@ -235,6 +235,7 @@ async def test_a_photo_that_breaks_its_stage_becomes_a_dead_letter_and_takes_no_
         assert poison.error_reason in ("STAGE_UNAVAILABLE", "STAGE_FAILED")
         (dead,) = await caller.dead_letters()
         assert (dead.item.item_key, dead.attempts) == ("8", 3)
+        await asyncio.gather(*restarts)
     assert len(restarts) == 3
     message = await events.jetstream().get_last_msg(DEAD_LETTERS.name, "packshot.v1.work.dead.default")
     letter = json.loads(message.data or b"")
