@@ -340,6 +340,11 @@ def _print_addresses(plan: Plan) -> None:
     kept = "Jobs and API keys are kept in" if plan.nats_port is not None else "API keys are kept in"
     until = "" if plan.keeps_data else " until this ends; for longer: --data-dir DIR"
     console.print(f"{kept} {plan.data.path}{until}", soft_wrap=True)
+    if plan.environment["GATEWAY_AUTH"] == "api-key":
+        url = plan.environment["GATEWAY_DATABASE_URL"]
+        console.print(
+            f"For a key: python -m services.gateway.keys add --database-url {url} --tenant NAME", soft_wrap=True
+        )
     console.print(
         f"Ready. In another terminal: packshot fix mug.jpg -o out --server {plan.address('gateway')}", soft_wrap=True
     )

@@ -175,6 +175,7 @@ class _Jobs:
         await self.store.watches.close()
         await self._worker.finish(self._settings.grace_s)
         await self._background.stop()
+        await self._queue.close()
         await self._webhooks.close()
         await self._fetcher.close()
         await self._stages.close()
