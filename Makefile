@@ -51,7 +51,7 @@ train-pack: setup ## The training pack in pieces, from ../shared/train and a tea
 	$(BIN)/python -m services.segmenter.training.votes
 	$(BIN)/python -m services.segmenter.training.pack
 
-train: setup ## One leg of training (goes on where it was stopped); TRAIN_ARGS="--side 256 --samples 50000 …"
+train: setup ## One leg of training (goes on where it was stopped); TRAIN_ARGS="--side 320 --samples 50000 …"
 	$(BIN)/pip install --quiet --editable '.[dev,training]'
 	$(BIN)/python -m services.segmenter.training.train $(TRAIN_ARGS)
 

@@ -123,13 +123,13 @@ MODELS: dict[str, ModelSpec] = {
     for spec in (
         ModelSpec(  # trained by services/segmenter/training
             name="packshot",
-            input_side_px=256,
+            input_side_px=320,
             scaling=Scaling.BYTE,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
             activation=Activation.NONE,
             weights_file="packshot.onnx",
-            sha256="47ad9e12cc08ac8b8eb3fc721a9c940ad0ec553f81ba49c718a72b5bc2537397",
+            sha256="f5e77e2bfd2818dcffa02c46b8b997ab99af01806391877eb66755dea04e930b",
             coarse=True,
         ),
         ModelSpec(
