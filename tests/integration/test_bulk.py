@@ -1,8 +1,10 @@
 """Jobs from end to end, while what they need breaks: every item ends once, with one result and at most one charge."""
 
 import asyncio
+import contextlib
 import json
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from nats.aio.client import Client
 from packshot.v1.jobs_pb2 import (
     JOB_EVENT_TYPE_COMPLETED,
     JOB_ITEM_STATE_FAILED,
+    JOB_ITEM_STATE_QUEUED,
     JOB_ITEM_STATE_SUCCEEDED,
     JOB_STATE_COMPLETED,
     Job,
@@ -257,20 +260,58 @@ async def test_a_nats_that_lost_its_store_costs_no_item(own_nats: NatsServer, tm
         assert await house.books() == (20, 20)
 
 
-async def test_a_store_that_cannot_be_written_is_tried_again(house: House, tmp_path: Path) -> None:
-    async with house.gateway() as caller:
+@pytest.fixture
+def small_store(tmp_path: Path) -> Iterator[Path]:
+    """A folder of objects on a file system of 64 KiB."""
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this user may not mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+async def test_a_full_store_is_waited_for_and_costs_neither_attempt_nor_work(house: House, small_store: Path) -> None:
+    filler = small_store / "filler"
+
+    def segment(request: SegmentImageRequest) -> SegmentImageResponse:
+        with contextlib.suppress(OSError):
+            filler.write_bytes(bytes(2**20))
+        return segmented(request)
+
+    house.stages.segmenter.segment.script = [segment]
+    async with house.gateway(ITEM_ATTEMPTS="1") as caller:
+        job = await caller.create(photos(3))
+        await eventually(lambda: len(house.stages.segmenter.segment.calls) == 3)
+        await asyncio.sleep(1.5)
+        assert set(await house.states(job.job_id)) == {"running"}
+        filler.unlink()
+        check_events(await caller.watch(job.job_id), items=3)
+        ends = {(item.state, item.attempts) for item in await caller.items(job.job_id)}
+        assert ends == {(JOB_ITEM_STATE_SUCCEEDED, 1)}
+    assert len(house.stages.segmenter.segment.calls) == 3
+
+
+async def test_an_item_whose_store_stays_away_says_so_and_lets_others_go_first(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.worker.item._STORE_WAITS", 0)
+    async with house.gateway(ITEM_ATTEMPTS="1", WORKER_CONCURRENCY="1") as caller:
         blocked = tmp_path / "objects" / "default" / "results"
         blocked.parent.mkdir(parents=True)
         blocked.write_text("in the way")
         job = await caller.create(photos(1))
 
-        async def is_retried() -> bool:
+        async def is_waiting() -> bool:
             (item,) = await caller.items(job.job_id)
-            return bool(item.error_reason == "OBJECT_STORE_UNAVAILABLE")
+            return (item.state, item.error_reason) == (JOB_ITEM_STATE_QUEUED, "OBJECT_STORE_UNAVAILABLE")
 
-        await until(is_retried)
+        await until(is_waiting)
         blocked.unlink()
         check_events(await caller.watch(job.job_id), items=1)
+        (item,) = await caller.items(job.job_id)
+        assert (item.state, item.attempts) == (JOB_ITEM_STATE_SUCCEEDED, 1)
 
 
 async def test_what_is_older_than_it_is_kept_leaves_the_store_and_can_be_made_anew(house: House) -> None:

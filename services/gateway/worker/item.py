@@ -1,11 +1,12 @@
 """One item: its photo fetched, found in the store or made, and its files put away."""
 
 import asyncio
+import random
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -32,15 +33,19 @@ from services.gateway.state import results
 from services.gateway.state.database import Database
 from services.gateway.state.tables import Item, Result
 from services.gateway.state.work import Claimed, NewFile, NewResult
-from services.gateway.worker import failures
+from services.gateway.worker import backoff, failures
 from services.gateway.worker.failures import AttemptError, Remedy
 from services.gateway.worker.isolation import Isolation
 from services.gateway.worker.recipe import normalised, result_key, without_report_file
 from services.gateway.worker.versions import Versions
 
+T = TypeVar("T")
+
 log = structlog.get_logger()
 
 _WAIT_S: Final = 1.0
+_STORE_WAITS: Final = 5
+"""Half a minute together. What is made is worth holding that long; then others have their turn."""
 _FILE_NAMES: Final = {
     OUTPUT_JPEG: "packshot.jpg",
     OUTPUT_TRANSPARENT_PNG: "packshot.png",
@@ -90,6 +95,7 @@ class Maker:
         self._timeout_s = timeout_s
         self._versions = Versions(stages)
         self._isolation = Isolation()
+        self._chance = random.Random()  # noqa: S311 - only spreads waits
 
     async def stages_ready(self, stopping: asyncio.Event) -> None:
         """Waits for stages that are away. Raises StoppingError when `stopping` is set before."""
@@ -99,19 +105,19 @@ class Maker:
     async def make(self, claimed: Claimed, stopping: asyncio.Event) -> NewResult | Result:
         """The item's result, its files in the store: a new one, or one that was there.
 
-        Waits for stages that are away, however long.
+        Waits for stages that are away, however long, and half a minute for a store that is away or full.
 
         Raises:
-            AttemptError: This attempt failed; its remedy is not WAIT.
-            StoppingError: A stage is away and `stopping` is set.
+            AttemptError: This attempt failed; its remedy is WAIT when the store is still away or full.
+            StoppingError: A stage or the store is away and `stopping` is set.
             UnavailableError: The database is away.
         """
-        photo, photo_key = await self._photo(claimed.item)
+        photo, photo_key = await self._photo(claimed.item, stopping)
         options = normalised(claimed.options, self._default_marketplace)
         while True:
             await self.stages_ready(stopping)
             try:
-                return await self._made(claimed, photo, photo_key, options)
+                return await self._made(claimed, photo, photo_key, options, stopping)
             except ServiceError as error:
                 failure = failures.of_stages(error, stages_ready=self._stages.are_ready())
             if failure.remedy is not Remedy.WAIT:
@@ -119,24 +125,35 @@ class Maker:
             log.info("an item waits", item_id=claimed.item.id, reason=failure.reason)
             await _unless(stopping, asyncio.sleep(failure.after_s or _WAIT_S))
 
-    async def _photo(self, item: Item) -> tuple[bytes, str]:
+    async def _photo(self, item: Item, stopping: asyncio.Event) -> tuple[bytes, str]:
         """The photo's bytes, and where they are kept."""
+        if item.photo_object:
+            key, digest = item.photo_object, item.photo_object.rsplit("/", 1)[-1]
+            return await self._from_store(lambda: self._objects.get(key, digest), stopping), key
         try:
-            if item.photo_object:
-                return await self._objects.get(
-                    item.photo_object, item.photo_object.rsplit("/", 1)[-1]
-                ), item.photo_object
             photo = await self._fetcher.fetch(item.source_url)
-            key = object_keys.photo_key(item.tenant, await asyncio.to_thread(digest_of, photo))
-            await self._objects.put(key, photo)
-            return photo, key
         except SourceError as error:
             raise _of_source(error) from error
-        except ObjectStoreError as error:
-            raise _of_store(error) from error
+        key = object_keys.photo_key(item.tenant, await asyncio.to_thread(digest_of, photo))
+        await self._from_store(lambda: self._objects.put(key, photo), stopping)
+        return photo, key
+
+    async def _from_store(self, ask: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> T:
+        """The store's answer, asked again while it is away or full. Raises AttemptError, StoppingError."""
+        waits = 0
+        while True:
+            try:
+                return await ask()
+            except ObjectStoreError as error:
+                failure = _of_store(error)
+            if failure.remedy is not Remedy.WAIT or waits == _STORE_WAITS:
+                raise failure
+            waits += 1
+            log.warning("an item waits for the store", reason=failure.reason, error=failure.message)
+            await _unless(stopping, asyncio.sleep(backoff.delay_s(waits, _WAIT_S, self._chance)))
 
     async def _made(
-        self, claimed: Claimed, photo: bytes, photo_key: str, options: ProcessOptions
+        self, claimed: Claimed, photo: bytes, photo_key: str, options: ProcessOptions, stopping: asyncio.Event
     ) -> NewResult | Result:
         call = self._call(claimed)
         photo_sha256 = photo_key.rsplit("/", 1)[-1]
@@ -148,8 +165,8 @@ class Maker:
         response = await self._process(claimed, photo, options)
         if await self._key(self._call(claimed), photo_sha256, options) != key:
             log.info("rules or model changed meanwhile, the item is made again", item_id=claimed.item.id)
-            return await self._made(claimed, photo, photo_key, options)
-        files = await self._put_files(claimed.item.tenant, key, options, response)
+            return await self._made(claimed, photo, photo_key, options, stopping)
+        files = await self._put_files(claimed.item.tenant, key, options, response, stopping)
         reports = [result.report for result in response.results]
         return NewResult(
             result_id=f"res_{secrets.token_hex(16)}",
@@ -177,17 +194,19 @@ class Maker:
         return result_key(photo_sha256, options, packs, digest, datetime.now(UTC).date())
 
     async def _put_files(
-        self, tenant: str, key: str, options: ProcessOptions, response: ProcessImageResponse
+        self,
+        tenant: str,
+        key: str,
+        options: ProcessOptions,
+        response: ProcessImageResponse,
+        stopping: asyncio.Event,
     ) -> list[NewFile]:
-        try:
-            return [
-                await self._put_file(tenant, key, result, output)
-                for result in response.results
-                for output in options.outputs
-                if output == OUTPUT_REPORT_JSON or any(image.output == output for image in result.images)
-            ]
-        except ObjectStoreError as error:
-            raise _of_store(error) from error
+        return [
+            await self._from_store(lambda: self._put_file(tenant, key, result, output), stopping)  # noqa: B023
+            for result in response.results
+            for output in options.outputs
+            if output == OUTPUT_REPORT_JSON or any(image.output == output for image in result.images)
+        ]
 
     async def _put_file(self, tenant: str, key: str, result: MarketplaceResult, output: Output.ValueType) -> NewFile:
         content, width_px, height_px = _content(result, output)
@@ -253,7 +272,7 @@ def _worst(reports: Sequence[Report]) -> Verdict.ValueType:
 
 
 def _of_store(error: ObjectStoreError) -> AttemptError:
-    return AttemptError(Remedy.NONE if error.is_permanent else Remedy.RETRY, error.reason, error.message)
+    return AttemptError(Remedy.NONE if error.is_permanent else Remedy.WAIT, error.reason, error.message)
 
 
 def _of_source(error: SourceError) -> AttemptError:

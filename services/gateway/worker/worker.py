@@ -195,6 +195,11 @@ class Worker:
         if outcome is None:
             await self._release(delivery, claimed)
             return
+        if isinstance(outcome, AttemptError) and outcome.remedy is Remedy.WAIT:
+            wait_s = backoff.delay_s(item.dispatches, _HELD_BACK_S, self._chance)
+            log.warning("item", state="waiting", reason=outcome.reason, wait_s=round(wait_s, 1))
+            await self._release(delivery, claimed, wait_s, outcome)
+            return
         if isinstance(outcome, AttemptError) and outcome.remedy is Remedy.GIVE_BACK:
             log.info("item", state="held back", reason=outcome.reason)
             await self._release(delivery, claimed, max(outcome.after_s or 0.0, _HELD_BACK_S))
@@ -228,12 +233,20 @@ class Worker:
             lambda session: work.fail(session, claimed, failure.reason, failure.message, _now(), dead=dead)
         )
 
-    async def _release(self, delivery: Delivery, claimed: Claimed, after_s: float = 0.0) -> None:
-        """Gives the item back, with its attempt: this worker stops, or the tenant's turn is later."""
+    async def _release(
+        self, delivery: Delivery, claimed: Claimed, after_s: float = 0.0, failure: AttemptError | None = None
+    ) -> None:
+        """Gives the item back, with its attempt: this worker stops, the tenant's turn is later, or something is away.
+
+        Args:
+            failure: Says why, for who looks at the item; without it the last one's words stay.
+        """
 
         async def release(session: AsyncSession) -> bool:
             now = _now()
             reason, message = claimed.item.error_reason, claimed.item.error_message
+            if failure is not None:
+                reason, message = failure.reason, failure.message
             available_at = now + timedelta(seconds=after_s)
             return await work.retry_later(session, claimed, reason, message, available_at, now, counted=False)
 
