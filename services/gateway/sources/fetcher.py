@@ -68,7 +68,7 @@ class Fetcher:
             async with asyncio.timeout(self._settings.timeout_s) as budget:
                 return await self._fetch_repeatedly(parsed, expected, budget)
         except RefusedError as error:
-            raise SourceError(f"SOURCE_{error.reason}", error.message, is_permanent=True) from error
+            raise SourceError(error.reason, error.message, is_permanent=True) from error
         except TimeoutError as error:
             raise SourceError(
                 "SOURCE_TIMEOUT",

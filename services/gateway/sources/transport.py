@@ -121,7 +121,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        raise RefusedError("ADDRESS_REFUSED", "sockets of this machine are not called")
+        raise RefusedError("SOURCE_ADDRESS_REFUSED", "sockets of this machine are not called")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -141,7 +141,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
             kind = refusal(ip_address(address), internal=internal)
             if kind is not None:
                 raise RefusedError(
-                    "ADDRESS_REFUSED",
+                    "SOURCE_ADDRESS_REFUSED",
                     f"{host} leads to an address that is not called ({kind}); use a public host, or have the operator "
                     "add it to the internal hosts",
                 )

@@ -151,9 +151,9 @@ class WebhookDeliverer:
         except RefusedError as error:
             return Outcome(error.reason, is_final=True)
         except httpx.InvalidURL:
-            return Outcome("URL_INVALID", is_final=True)
+            return Outcome("SOURCE_URL_INVALID", is_final=True)
         except UnknownHostError:
-            return Outcome("HOST_UNKNOWN")
+            return Outcome("SOURCE_HOST_UNKNOWN")
         except (TimeoutError, httpx.TimeoutException):
             return Outcome("TIMEOUT")
         except httpx.HTTPError as error:

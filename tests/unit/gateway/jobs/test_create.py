@@ -125,13 +125,13 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("url", "reason"),
         [
-            ("ftp://shop.example/catalogue.csv", "SCHEME_REFUSED"),
-            ("file:///etc/passwd", "SCHEME_REFUSED"),
-            ("http://shop.example/catalogue.csv", "SCHEME_REFUSED"),
-            ("https://me:secret@shop.example/", "USERINFO_REFUSED"),
-            ("https://shop.example:6379/", "PORT_REFUSED"),
-            ("https://2130706433/", "ADDRESS_REFUSED"),
-            ("https://[", "URL_INVALID"),
+            ("ftp://shop.example/catalogue.csv", "SOURCE_SCHEME_REFUSED"),
+            ("file:///etc/passwd", "SOURCE_SCHEME_REFUSED"),
+            ("http://shop.example/catalogue.csv", "SOURCE_SCHEME_REFUSED"),
+            ("https://me:secret@shop.example/", "SOURCE_USERINFO_REFUSED"),
+            ("https://shop.example:6379/", "SOURCE_PORT_REFUSED"),
+            ("https://2130706433/", "SOURCE_ADDRESS_REFUSED"),
+            ("https://[", "SOURCE_URL_INVALID"),
         ],
     )
     async def test_urls_that_would_not_be_called_are_refused_at_once(self, jobs: Jobs, url: str, reason: str) -> None:

@@ -205,9 +205,9 @@ async def test_a_receiver_that_hangs_is_in_nobodys_way(database: Database, recei
 @pytest.mark.parametrize(
     ("url", "outcome"),
     [
-        ("https://127.0.0.1/hook", "ADDRESS_REFUSED"),
-        ("http://shop.example/hook", "SCHEME_REFUSED"),
-        ("https://user:word@shop.example/hook", "USERINFO_REFUSED"),
+        ("https://127.0.0.1/hook", "SOURCE_ADDRESS_REFUSED"),
+        ("http://shop.example/hook", "SOURCE_SCHEME_REFUSED"),
+        ("https://user:word@shop.example/hook", "SOURCE_USERINFO_REFUSED"),
     ],
 )
 async def test_our_own_network_is_not_called(database: Database, receiver: Receiver, url: str, outcome: str) -> None:
