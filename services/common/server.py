@@ -34,7 +34,8 @@ class Service:
     """A service's parts, put together by its composition root.
 
     Args:
-        name: Full name of the proto service, e.g. "packshot.v1.SegmenterService".
+        name: What its logs call it, e.g. "segmenter".
+        serves: Full names of its proto services, e.g. "packshot.v1.SegmenterService": for health and reflection.
         register: Adds the servicer to a server.
         close: Runs after the last call has finished, e.g. drains NATS.
         stopping: Runs when the stop begins, e.g. tells streams to read no further.
@@ -45,6 +46,7 @@ class Service:
     """
 
     name: str
+    serves: Sequence[str]
     register: Callable[[grpc.aio.Server], None]
     close: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]] | None = None
@@ -114,7 +116,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         service.register(self._server)
         if settings.reflection:
-            names = (service.name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*service.serves, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         try:
@@ -157,7 +159,7 @@ class Server:
         await self._say(status.SERVING if await healthy() else status.NOT_SERVING)
 
     async def _say(self, status: int) -> None:
-        for name in ("", self._service.name):
+        for name in ("", *self._service.serves):
             await self._health.set(name, status)
 
 
@@ -196,7 +198,7 @@ async def _serve(create: Callable[[S], Service], settings: S) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     service = create(settings)
-    configure_logs(service.name.rsplit(".", 1)[-1].removesuffix("Service").lower(), settings)
+    configure_logs(service.name, settings)
     server = Server(service, settings)
     try:
         await server.start()

@@ -17,4 +17,4 @@ def create(settings: CompositorSettings) -> Service:
     def register(server: grpc.aio.Server) -> None:
         compositor_pb2_grpc.add_CompositorServiceServicer_to_server(servicer, server)
 
-    return Service("packshot.v1.CompositorService", register, executor.close)
+    return Service("compositor", ("packshot.v1.CompositorService",), register, executor.close)

@@ -12,7 +12,7 @@ from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc, reviews_pb2_grpc
 from services.common.bus import Bus
 from services.common.server import Service
 from services.common.topology import DEAD_LETTERS, IMAGE_EVENTS, JOB_WORK
-from services.gateway.auth import NO_TENANT, Authentication
+from services.gateway.auth import NO_TENANT, SCOPE_OF_SERVICE, Authentication
 from services.gateway.background import Background
 from services.gateway.jobs.catalogue_reader import CatalogueReader
 from services.gateway.jobs.service import JobServicer
@@ -97,7 +97,8 @@ def create(settings: GatewaySettings) -> Service:
         return background.healthy()
 
     return Service(
-        "packshot.v1.PackshotService",
+        "gateway",
+        tuple(SCOPE_OF_SERVICE) if settings.answers_callers else (),
         register,
         close,
         ready,

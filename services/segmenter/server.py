@@ -96,7 +96,7 @@ def create(settings: SegmenterSettings) -> Service:
             await triton.close()
 
     healthy = triton.is_ready if triton is not None and settings.fallback == "none" else None
-    return Service("packshot.v1.SegmenterService", register, close, ready, healthy=healthy)
+    return Service("segmenter", ("packshot.v1.SegmenterService",), register, close, ready, healthy=healthy)
 
 
 def _spec(name: str) -> ModelSpec:

@@ -27,4 +27,4 @@ def create(settings: ValidatorSettings) -> Service:
     def register(server: grpc.aio.Server) -> None:
         validator_pb2_grpc.add_ValidatorServiceServicer_to_server(servicer, server)
 
-    return Service("packshot.v1.ValidatorService", register, close=executor.close)
+    return Service("validator", ("packshot.v1.ValidatorService",), register, close=executor.close)

@@ -225,7 +225,14 @@ def _service(settings: GatewaySettings, stages: StageClients, store: JobStore) -
         await store.watches.close()
         await store.database.close()
 
-    return Service("packshot.v1.JobService", register, close, None, (Authentication(keys),), jobs.stop_reading)
+    return Service(
+        "gateway",
+        ("packshot.v1.JobService", "packshot.v1.ReviewService"),
+        register,
+        close,
+        interceptors=(Authentication(keys),),
+        stopping=jobs.stop_reading,
+    )
 
 
 def upload(

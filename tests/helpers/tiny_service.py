@@ -66,7 +66,7 @@ def create(settings: TinySettings) -> Service:
     def register(server: grpc.aio.Server) -> None:
         segmenter_pb2_grpc.add_SegmenterServiceServicer_to_server(TinyServicer(executor), server)
 
-    return Service("packshot.v1.SegmenterService", register, close=executor.close)
+    return Service("segmenter", ("packshot.v1.SegmenterService",), register, close=executor.close)
 
 
 class Tiny:

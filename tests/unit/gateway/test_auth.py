@@ -65,9 +65,11 @@ async def test_streams_need_a_key_too(gateway: Gateway, sqlite_url: str) -> None
     assert [answer.WhichOneof("outcome") for answer in answers] == ["result"]
 
 
-async def test_health_needs_no_key(gateway: Gateway) -> None:
+@pytest.mark.parametrize("service", ["", "PackshotService", "JobService", "ReviewService"])
+async def test_health_needs_no_key(gateway: Gateway, service: str) -> None:
     health: Any = health_pb2_grpc.HealthStub(gateway.channel)
-    response = await health.Check(health_pb2.HealthCheckRequest(service="packshot.v1.PackshotService"))
+    name = f"packshot.v1.{service}" if service else ""
+    response = await health.Check(health_pb2.HealthCheckRequest(service=name))
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
