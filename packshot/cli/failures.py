@@ -59,7 +59,8 @@ _CURES: Final = {
     "PHOTO_UNREADABLE": "Check that the file is there and that you may read it.",
     "PHOTO_TOO_LARGE": "Save it with fewer pixels or a lower quality and try again.",
     "PHOTO_TOO_MANY_PIXELS": "Save it with fewer pixels and try again.",
-    "NO_PRODUCT": "Show where the product is with --roi X,Y,W,H, or take the photo on a plainer background.",
+    "NO_PRODUCT": "Take the photo on a plainer background, or show where the product is: `packshot fix` and"
+    " `packshot cutout` take --roi X,Y,W,H.",
     "REGION_OUTSIDE_PHOTO": "Give --roi in pixels of the photo as it is shown upright, origin top left.",
 }
 

@@ -51,6 +51,8 @@ def test_a_wrong_photo_needs_no_field() -> None:
         (ResourceExhaustedError(CODE, "OVERLOADED", "m", retry_after_s=1.5), "in 1.5 s"),
         (InvalidArgumentError(CODE, "PHOTO_EMPTY", "m"), "copy it again"),
         (InvalidArgumentError(CODE, "UNKNOWN_CATEGORY", "m"), "packshot rules list"),
+        # Also said of an item of `packshot bulk`, which has no --roi.
+        (InvalidArgumentError(CODE, "NO_PRODUCT", "m"), "`packshot fix` and `packshot cutout` take --roi"),
     ],
 )
 def test_a_cure_names_what_to_do(error: PackshotError, cure: str) -> None:
