@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -38,6 +39,7 @@ STREAM_CHUNK_BYTES: Final = 256 * 2**10
 # A segment never begins with a dot: no `..`, no hidden files. obstore keeps `#1` for files that are not whole yet.
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,7}", re.ASCII)
 _SIGNED_URL_MAX_S: Final = 7 * 24 * 3600  # Signature Version 4 knows no longer ones
+_UNFINISHED: Final = re.compile(r".+#\d+", re.ASCII)
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 _CLIENT_OPTIONS: "Final[ClientConfig]" = {
     "allow_http": True,  # the endpoint is the operator's, and https unless written otherwise
@@ -237,6 +239,19 @@ class Objects:
         except (BaseError, OSError) as error:
             _fail(error, prefix)
 
+    async def remove_unfinished(self, before: datetime) -> int:
+        """Removes what writes left in a folder that were killed before then; how many files. A bucket has none.
+
+        Raises:
+            ObjectStoreError: OBJECT_STORE_DENIED or OBJECT_STORE_UNAVAILABLE.
+        """
+        if self._folder is None:
+            return 0
+        try:
+            return await self._threads.run(_remove_unfinished, self._folder, before.timestamp())
+        except OSError as error:
+            _fail(error, "left unfinished")
+
     async def signed_url(self, key: str, expires_s: float) -> str:
         """A URL that fetches the object without credentials.
 
@@ -281,6 +296,20 @@ _S3_CURE: Final = (
     "check the bucket's name in GATEWAY_OBJECTS_URL, AWS_ENDPOINT_URL and AWS_REGION, and that AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY may read, write, list and delete there"
 )
+
+
+def _remove_unfinished(folder: Path, before_s: float) -> int:
+    """`before_s`: as in a file's time of modification."""
+    removed = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place, name)
+            # A file that is gone meanwhile has been finished.
+            with suppress(FileNotFoundError):
+                if _UNFINISHED.fullmatch(name) and file.stat().st_mtime < before_s:
+                    file.unlink()
+                    removed += 1
+    return removed
 
 
 def _sync(file: Path) -> None:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from sqlalchemy import func, select
 
 from packshot.v1 import reviews_pb2_grpc
 from packshot.v1.image_pb2 import BoundingBox, PointHint
@@ -18,7 +20,10 @@ from packshot.v1.reviews_pb2 import (
 from packshot.v1.segmenter_pb2 import SegmentImageRequest, SegmentImageResponse
 from packshot.webhooks import verify
 from services.gateway.auth import NO_TENANT
+from services.gateway.objects import Objects
 from services.gateway.state import tenants
+from services.gateway.state.tables import WebhookDelivery
+from services.gateway.worker.retention import Retention
 from tests.helpers.bulk import House, until
 from tests.helpers.gateway import eventually
 from tests.helpers.https_server import Authority, Exchange, HttpServer, http_server
@@ -67,6 +72,29 @@ async def test_a_job_tells_of_every_item_and_its_end(house: House, receiver: tup
         assert sorted(came[:3]) == [("item_succeeded", str(number)) for number in range(3)]
         assert came[3] == ("completed", "")
         assert all(json.loads(exchange.body)["job_id"] == job.job_id for exchange in server.exchanges)
+
+
+async def test_calls_that_were_made_long_ago_are_forgotten(
+    house: House, receiver: tuple[HttpServer, dict[str, str]]
+) -> None:
+    server, environment = receiver
+    async with house.gateway(**environment) as caller, house.database() as database:
+        await caller.create([b"one"], webhook_url=f"https://localhost:{server.port}/hook")
+
+        async def calls(state: str) -> int:
+            async with database.read() as session:
+                found = select(func.count()).select_from(WebhookDelivery).where(WebhookDelivery.state == state)
+                return await session.scalar(found) or 0
+
+        async def are_made() -> bool:
+            return await calls("delivered") == 2
+
+        await until(are_made)
+        retention = Retention(database, Objects(house.environment["OBJECTS_URL"]), "tester", days=90)
+        await retention.sweep(datetime.now(UTC) + timedelta(days=6))
+        assert await calls("delivered") == 2
+        await retention.sweep(datetime.now(UTC) + timedelta(days=8))
+        assert await calls("delivered") == 0
 
 
 def unsure(request: SegmentImageRequest) -> SegmentImageResponse:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from packshot.v1.jobs_pb2 import JobEvent
@@ -102,6 +102,19 @@ async def give_up(
         )
     else:
         await _next(session, call.job_id, now, None)
+
+
+async def forget_ended(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Removes the oldest `limit` calls that were made, or given up, before then; how many."""
+    ended = select(WebhookDelivery.id).where(
+        WebhookDelivery.state.in_((DeliveryState.DELIVERED, DeliveryState.GIVEN_UP)),
+        WebhookDelivery.next_attempt_at < before,  # of a call that has ended: when its last claim would have run out
+    )
+    oldest = (await session.scalars(ended.order_by(WebhookDelivery.next_attempt_at).limit(limit))).all()
+    await session.execute(
+        delete(WebhookDelivery).where(WebhookDelivery.id.in_(oldest)).execution_options(synchronize_session=False)
+    )
+    return len(oldest)
 
 
 async def _settle(

@@ -1,4 +1,5 @@
-"""Removes photos and results that are older than they are kept, and what failed attempts left in the store.
+"""Removes photos and results that are older than they are kept, and what failed attempts left in the store; and what
+the database knows of webhook calls that ended long ago.
 
 First the database forgets what is old; then the store is gone through, and what is old there and nothing refers to is
 deleted. So a crash in between leaves nothing behind for good, and nothing that is referred to is ever missing: what is
@@ -13,7 +14,7 @@ from typing import Final
 import structlog
 
 from services.gateway.objects import Objects
-from services.gateway.state import leases, retention, tenants
+from services.gateway.state import leases, retention, tenants, webhooks
 from services.gateway.state.database import Database
 
 log = structlog.get_logger()
@@ -23,6 +24,11 @@ TASK: Final = "retention"
 _EVERY_S: Final = 3600.0
 _LEASE_S: Final = 2 * _EVERY_S
 _RESULTS_AT_ONCE: Final = 200
+_CALLS_AT_ONCE: Final = 1000
+_CALLS_KEPT: Final = timedelta(days=7)
+"""Webhook calls that have ended, for who looks into one that did not arrive."""
+_UNFINISHED_KEPT: Final = timedelta(days=1)
+"""Much longer than any write takes."""
 _OBJECTS_AT_ONCE: Final = 500
 
 
@@ -61,6 +67,10 @@ class Retention:
         before = now - timedelta(days=self._days)
         while await self._database.write(lambda session: retention.forget_results(session, before, _RESULTS_AT_ONCE)):
             pass
+        ended_before = now - _CALLS_KEPT
+        while await self._database.write(lambda session: webhooks.forget_ended(session, ended_before, _CALLS_AT_ONCE)):
+            pass
+        await self._objects.remove_unfinished(now - _UNFINISHED_KEPT)
         async with self._database.read() as session:
             names = [tenant.name for tenant in await tenants.all_tenants(session)]
         removed = 0

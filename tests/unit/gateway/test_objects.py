@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -283,3 +284,22 @@ async def test_a_store_that_is_away_may_come_back(bucket: str, monkeypatch: pyte
         await Objects(bucket).put(KEY, PHOTO)
 
     assert (failed.value.reason, failed.value.is_permanent) == ("OBJECT_STORE_UNAVAILABLE", False)
+
+
+async def test_what_a_killed_write_leaves_is_no_object_and_is_removed_in_time(tmp_path: Path) -> None:
+    killed = "signal.signal(signal.SIGXFSZ, signal.SIG_DFL); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    with pytest.raises(subprocess.CalledProcessError):
+        _put(tmp_path, 2000, killed)
+    objects = Objects(tmp_path.as_uri())
+    await objects.put("acme/photos/2", b"whole")
+    assert len(list((tmp_path / "acme/photos").iterdir())) == 2
+    assert [found.key async for found in objects.list("acme")] == ["acme/photos/2"]
+
+    now = datetime.now(UTC)
+    assert await objects.remove_unfinished(now - timedelta(days=1)) == 0
+    assert await objects.remove_unfinished(now + timedelta(days=1)) == 1
+    assert [path.name for path in (tmp_path / "acme/photos").iterdir()] == ["2"]
+
+
+async def test_nothing_is_unfinished_in_a_bucket(bucket: str) -> None:
+    assert await Objects(bucket).remove_unfinished(datetime.now(UTC)) == 0

@@ -117,3 +117,21 @@ async def test_a_tenant_gets_no_more_than_its_part(database: Database) -> None:
         await job_with_calls(database, 1, "acme", NOW - timedelta(hours=1))
     await job_with_calls(database, 1, "bolt")
     assert sorted(call.tenant for call in await claim(database, most=3, acme=1)) == ["acme", "acme", "bolt"]
+
+
+async def test_calls_that_ended_are_forgotten_in_time_and_waiting_ones_never(database: Database) -> None:
+    made, gone, waiting = [await job_with_calls(database, 2) for _ in range(3)]
+    for call in await claim(database):
+        async with database.begin() as session:
+            if call.job_id == made.id:
+                await webhooks.delivered(session, call, "200", NOW)
+            elif call.job_id == gone.id:
+                await webhooks.give_up(session, call, "410", NOW, whole_job=True)
+
+    async def forget(before: datetime, limit: int = 100) -> int:
+        return await database.write(lambda session: webhooks.forget_ended(session, before, limit))
+
+    assert await forget(NOW) == 0
+    assert [await forget(later(3600), limit=2) for _ in range(3)] == [2, 1, 0]
+    assert [len(await rows(database, job)) for job in (made, gone, waiting)] == [1, 0, 2]
+    assert {row.state for job in (made, waiting) for row in await rows(database, job)} == {"waiting"}
