@@ -19,8 +19,15 @@ from packshot.v1.jobs_pb2 import (
     JOB_ITEM_STATE_QUEUED,
     JOB_ITEM_STATE_SUCCEEDED,
     JOB_STATE_COMPLETED,
+    CreateJobRequest,
     Job,
     JobEvent,
+    JobItemSource,
+    JobItemSources,
+    UploadChunk,
+    UploadItem,
+    UploadJobItemsRequest,
+    UploadStart,
 )
 from packshot.v1.packshot_pb2 import OUTPUT_JPEG, OUTPUT_REPORT_JSON, ProcessOptions
 from packshot.v1.segmenter_pb2 import DescribeSegmenterResponse, SegmentImageRequest, SegmentImageResponse
@@ -32,9 +39,12 @@ from services.gateway.state.tenants import Limits
 from services.gateway.worker.retention import Retention
 from tests.helpers.api_keys import limit
 from tests.helpers.bulk import House, content, until
+from tests.helpers.file_server import FileServer
 from tests.helpers.gateway import eventually
 from tests.helpers.nats_server import NatsServer
 from tests.helpers.stages import after, segmented
+
+PNG = b"\x89PNG\r\n\x1a\n a photo"
 
 
 def photos(count: int, name: str = "photo") -> list[bytes]:
@@ -153,6 +163,42 @@ async def test_a_photo_that_cannot_be_used_fails_at_once_with_its_reason(house: 
             "publish": 2,
             "credits": 2,
         }
+
+
+async def test_an_unknown_marketplace_or_category_is_the_end_of_its_item_only(house: House) -> None:
+    wishes = [("amazon-uk", "electronics"), ("ebay", ""), ("", "boats")]
+    files = FileServer(PNG)
+    with files.running():
+        catalogue = "\n".join(
+            ["sku,image_url,marketplaces,category", *(f"{n},{files.url},{m},{c}" for n, (m, c) in enumerate(wishes))]
+        )
+        given = [
+            JobItemSource(item_key=str(n), content=PNG, marketplaces=[m] if m else [], category=c)
+            for n, (m, c) in enumerate(wishes)
+        ]
+        hosts = json.dumps([files.url.split("/")[2]])
+        async with house.gateway(SOURCES__INTERNAL_HOSTS=hosts) as caller:
+            of_items = (await caller.stub.CreateJob(CreateJobRequest(items=JobItemSources(items=given)))).job
+            of_rows = (await caller.stub.CreateJob(CreateJobRequest(catalogue=catalogue.encode()))).job
+            of_uploads = (await caller.stub.CreateJob(CreateJobRequest(accepts_uploads=True))).job
+            messages = [UploadJobItemsRequest(start=UploadStart(job_id=of_uploads.job_id, complete=True))]
+            for n, (m, c) in enumerate(wishes):
+                item = UploadItem(item_key=str(n), marketplaces=[m] if m else [], category=c)
+                messages.append(UploadJobItemsRequest(item=item))
+                messages.append(UploadJobItemsRequest(chunk=UploadChunk(data=PNG, last=True)))
+            await caller.stub.UploadJobItems(iter(messages))
+            for job in (of_items, of_rows, of_uploads):
+                await caller.watch(job.job_id)
+                items = await caller.items(job.job_id)
+                assert [(item.state, item.error_reason, item.attempts) for item in items] == [
+                    (JOB_ITEM_STATE_SUCCEEDED, "", 1),
+                    (JOB_ITEM_STATE_FAILED, "UNKNOWN_MARKETPLACE", 1),
+                    (JOB_ITEM_STATE_FAILED, "UNKNOWN_CATEGORY", 1),
+                ]
+                assert [item.error_message for item in items[1:]] == [
+                    "marketplaces[0]: no pack 'ebay'",
+                    "category: no category 'boats'",
+                ]
 
 
 async def test_a_worker_that_is_killed_loses_nothing_and_charges_nothing_twice(house: House) -> None:

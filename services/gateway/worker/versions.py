@@ -36,7 +36,7 @@ class Versions:
             try:
                 packs.append(await self._pack(call, GetRulePackRequest(id=marketplace, category=category)))
             except ServiceError as error:
-                names = {"id": f"options.marketplaces[{index}]", "category": "options.category"}
+                names = {"id": f"marketplaces[{index}]"}  # of the item: those of its job were known when it was made
                 raise renamed_field(error, names) from None
         return packs
 
