@@ -73,6 +73,8 @@ class CatalogueReader:
     async def _begin(self) -> None:
         """Starts reading what waits, if this process holds the task."""
         now = datetime.now(UTC)
+        # What is being read now may have been read by the time the lease is held, and is not to be read again.
+        begun = set(self._reading)
         async with self._store.database.read() as session:
             waiting = await jobs.reading_jobs(session)
         self._ask_again_at = {job.id: at for job in waiting if (at := self._ask_again_at.get(job.id)) is not None}
@@ -83,7 +85,7 @@ class CatalogueReader:
         for job in waiting:
             if len(self._reading) >= _AT_ONCE:
                 return
-            if job.id not in self._reading and monotonic() >= self._ask_again_at.get(job.id, 0.0):
+            if job.id not in begun and monotonic() >= self._ask_again_at.get(job.id, 0.0):
                 self._reading[job.id] = asyncio.create_task(self._read(job))
 
     async def _read(self, job: Job) -> None:
