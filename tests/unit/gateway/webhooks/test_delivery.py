@@ -24,6 +24,11 @@ from tests.helpers.state import TENANT, make_job, new_job
 Answer = Callable[[Exchange], Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.gateway.webhooks.delivery._POLL_S", 0.05)
+
+
 @pytest.fixture
 async def database(sqlite_url: str) -> AsyncIterator[Database]:
     opened = Database(sqlite_url)
@@ -169,17 +174,17 @@ async def test_a_receiver_that_is_gone_is_not_called_again(database: Database, r
     job = await job_with_calls(database, receiver, 3)
     async with delivering(database, receiver):
         assert await ended(database, job) == [("given-up", 1, "410"), ("given-up", 0, "410"), ("given-up", 0, "410")]
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.3)
     assert len(receiver.came) == 1
 
 
 async def test_retry_after_is_respected(database: Database, receiver: Receiver) -> None:
-    receiver.answers(503, 200, Retry_After="2")
+    receiver.answers(503, 200, Retry_After="1")
     job = await job_with_calls(database, receiver, 1)
     started = time.monotonic()
     async with delivering(database, receiver):
         assert await ended(database, job) == [("delivered", 2, "200")]
-    assert time.monotonic() - started >= 2
+    assert time.monotonic() - started >= 1
 
 
 async def test_an_event_that_is_too_old_is_given_up_and_the_next_one_sent(
