@@ -31,7 +31,7 @@ _WARM_UP = 4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("throughput", "replicas", "queue"))
-    parser.add_argument("--photos", type=int, default=60, help="of a round")
+    parser.add_argument("--photos", type=int, default=24, help="of a round")
     parser.add_argument("--side", type=int, default=1024, help="side of the square photos in px")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, default=10_000, help="of the queue")

@@ -38,7 +38,7 @@ _TRUST = 0.003  # in the network's answer, beside the colours'
 _ROUNDS = 60
 _FINEST_TRUST = 0.1  # the colours of single pixels are noisy
 _FINEST_ROUNDS = 20
-_FLAT = 0.02  # difference of alpha between neighbours
+_FLAT = 0.1  # difference of alpha between neighbours
 _HARD_PX = 3
 _BLOCK_PX, _ROOM_PX = 512, 8
 

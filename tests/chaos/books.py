@@ -34,7 +34,13 @@ class Books:
         database = Database(url)
         try:
             async with database.read() as session:
-                return cls(*[list(await session.scalars(select(table))) for table in _TABLES])
+                return cls(
+                    items=list(await session.scalars(select(Item))),
+                    results=list(await session.scalars(select(Result))),
+                    files=list(await session.scalars(select(ResultFile))),
+                    ledger=list(await session.scalars(select(LedgerEntry))),
+                    dead_letters=list(await session.scalars(select(DeadLetter))),
+                )
         finally:
             await database.close()
 
@@ -56,9 +62,6 @@ class Books:
         assert max(Counter(entry.result_id for entry in charges).values(), default=0) <= 1
         published = {item.id for item in succeeded if by_id[item.result_id or ""].verdict == "publish"}
         assert {entry.item_id for entry in charges} == published
-
-
-_TABLES = (Item, Result, ResultFile, LedgerEntry, DeadLetter)
 
 
 def check_events(events: list[pb.JobEvent], items: int) -> None:
