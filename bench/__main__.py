@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "speed-u2netp": ("bench.speed", *U2NETP),
     "overhead": ("bench.overhead",),
     "load": ("bench.load",),
+    "read-catalogue": ("bench.read_catalogue",),
     "bulk-throughput": ("bench.bulk", "throughput"),
     "bulk-replicas": ("bench.bulk", "replicas"),
     "bulk-queue": ("bench.bulk", "queue"),
