@@ -51,7 +51,7 @@ async def test_with_its_weights_a_model_is_loaded(tmp_path: Path) -> None:
     settings = SegmenterSettings(
         proposers=("classical", "u2netp"), models_dir=tmp_path, weights_sha256={"u2netp": digest}
     )
-    assert create(settings).name == "packshot.v1.SegmenterService"
+    assert create(settings).serves == ("packshot.v1.SegmenterService",)
 
 
 async def described(settings: SegmenterSettings) -> DescribeSegmenterResponse:
