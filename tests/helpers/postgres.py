@@ -40,8 +40,9 @@ class Postgres:
         self._as_user: dict[str, Any] = {"user": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as_user:
             shutil.chown(folder, _NOBODY)
+            self._programs = _copied(programs, folder)
         initdb = [
-            str(programs / "initdb"),
+            str(self._programs / "initdb"),
             "-D",
             str(self._data),
             "-U",
@@ -123,6 +124,14 @@ class Postgres:
                 return
             time.sleep(0.05)
         raise RuntimeError(f"PostgreSQL does not answer:\n{(self._folder / 'log').read_text()}")
+
+
+def _copied(programs: Path, folder: Path) -> Path:
+    """The programs where anybody can run them: an environment below root's home is closed to others."""
+    package = programs.parent.parent
+    shutil.copytree(programs.parent, folder / "pgserver" / "pginstall")
+    shutil.copytree(package.with_name("pgserver.libs"), folder / "pgserver.libs")
+    return folder / "pgserver" / "pginstall" / programs.name
 
 
 @pytest.fixture(scope="session")
