@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpcore
 import httpx
@@ -108,7 +108,9 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
                 failed: httpcore.NetworkError | httpcore.TimeoutException = httpcore.ConnectError()
                 for address in addresses:
                     try:
-                        return await self._network.connect_tcp(address, port, share_s, local_address, socket_options)
+                        return _Stream(
+                            await self._network.connect_tcp(address, port, share_s, local_address, socket_options)
+                        )
                     except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                         failed = error
                 raise failed
@@ -146,6 +148,38 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
                     "add it to the internal hosts",
                 )
         return found
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is closed when its TLS handshake is given up: httpcore leaves it open when that is cancelled,
+    and nobody else knows it by then."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class _Body(httpx.AsyncByteStream):

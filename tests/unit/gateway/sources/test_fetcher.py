@@ -397,3 +397,24 @@ async def test_the_pinned_transport_serves_any_client(shop: HttpServer, names: N
 def test_settings_that_would_never_match_are_refused(wrong: dict[str, list[str]]) -> None:
     with pytest.raises(ValueError, match="is not"):
         SourceSettings.model_validate(wrong)
+
+
+async def test_a_handshake_given_up_leaves_no_connection_open(names: Names) -> None:
+    """The total limit cancels it, and the other side sees the end while the fetcher lives on."""
+    names.answers["shop.test"] = [["127.0.0.1"]]
+    ended = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            pass
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    silent = SourceSettings(internal_hosts=frozenset({f"shop.test:{port}"}), timeout_s=0.5, attempts=1)
+    async with server, fetching(silent, names) as fetcher:
+        error = await reason_of(fetcher, f"https://shop.test:{port}/mug.png")
+        assert error.reason == "SOURCE_TIMEOUT"
+        async with asyncio.timeout(30):
+            await ended.wait()
