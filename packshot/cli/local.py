@@ -20,7 +20,7 @@ from packshot.cli.processes import Child, until_ready
 from services.common import topology
 from services.common.server import Server, Service, StartError
 from services.common.settings import ServerSettings
-from services.common.telemetry import configure_logs
+from services.common.telemetry.logs import configure_logs
 from services.compositor import server as compositor
 from services.compositor.settings import CompositorSettings
 from services.gateway import server as gateway

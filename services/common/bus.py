@@ -10,6 +10,8 @@ from nats.js.errors import NotFoundError
 
 from services.common import topology
 from services.common.server import StartError
+from services.common.telemetry.metrics import EVENTS_DROPPED, EVENTS_PUBLISHED, EVENTS_WAITING
+from services.common.telemetry.traces import outgoing
 
 log = structlog.get_logger()
 
@@ -18,7 +20,7 @@ log = structlog.get_logger()
 class _Message:
     subject: str
     payload: bytes
-    message_id: str
+    headers: dict[str, str]
 
 
 class Bus:
@@ -80,11 +82,14 @@ class Bus:
         self._publisher = asyncio.create_task(self._publish_all(client))
 
     def publish(self, subject: str, payload: bytes, message_id: str) -> None:
-        """Queues an event; returns at once. `message_id` removes duplicates within the stream's window."""
+        """Queues an event, with the trace it belongs to; returns at once. `message_id` removes duplicates within the
+        stream's window."""
         try:
-            self._queue.put_nowait(_Message(subject, payload, message_id))
+            self._queue.put_nowait(_Message(subject, payload, {"Nats-Msg-Id": message_id, **outgoing()}))
+            EVENTS_WAITING.inc()
         except asyncio.QueueFull:
             self.dropped += 1
+            EVENTS_DROPPED.inc()
             log.warning("event dropped: NATS is away for too long", subject=subject, dropped=self.dropped)
 
     async def close(self, timeout_s: float = 5.0) -> None:
@@ -110,14 +115,15 @@ class Bus:
             delay_s = 0.1
             while True:
                 try:
-                    headers = {"Nats-Msg-Id": message.message_id}
-                    await jetstream.publish(message.subject, message.payload, timeout=2, headers=headers)
+                    await jetstream.publish(message.subject, message.payload, timeout=2, headers=message.headers)
                     break
                 except (NatsError, OSError, TimeoutError) as error:
                     log.warning("event not acknowledged, trying again", subject=message.subject, error=repr(error))
                     await asyncio.sleep(delay_s)
                     delay_s = min(delay_s * 2, 5.0)
             self._queue.task_done()
+            EVENTS_WAITING.dec()
+            EVENTS_PUBLISHED.inc()
 
 
 async def _log_error(error: Exception) -> None:

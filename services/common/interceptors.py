@@ -8,19 +8,25 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, cast
 
 import grpc
 import structlog
 from google.protobuf.message import Message
 from grpc_status import rpc_status
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from services.common import validation
 from services.common.errors import ServiceError, deadline_exceeded, internal
+from services.common.telemetry.metrics import RPC_DURATION, RPC_IN_FLIGHT, RPC_REQUESTS
+from services.common.telemetry.traces import TRACEPARENT, incoming, tracer
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _OURS: Final = "/packshot."
+_HEALTH: Final = "/grpc.health.v1.Health/"
+_OUR_FAULT: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
+"""What makes a server's span an error; the rest is the caller's (OpenTelemetry's conventions for gRPC)."""
 _NO_RETRY: Final = ("grpc-retry-pushback-ms", "-1")
 
 Unary = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
@@ -32,7 +38,7 @@ log = structlog.get_logger()
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    """Wraps our methods; lets health and reflection through untouched.
+    """Wraps our methods; lets others, health and reflection, through untouched, unless it `covers` them.
 
     A subclass says what happens around `unary` calls and around `stream`s; a stream in one direction only
     (`download`, `upload`) is wrapped as a stream whose other side has one message.
@@ -45,7 +51,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith(_OURS):
+        if handler is None or not self.covers(method):
             return handler
         coders = (handler.request_deserializer, handler.response_serializer)
         if handler.unary_unary is not None:
@@ -59,6 +65,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 self.download(method, cast(Download, handler.unary_stream)), *coders
             )
         return grpc.stream_unary_rpc_method_handler(self.upload(method, cast(Upload, handler.stream_unary)), *coders)
+
+    def covers(self, method: str) -> bool:
+        """Whether calls of the method, "/package.Service/Method", are wrapped."""
+        return method.startswith(_OURS)
 
     def unary(self, method: str, call: Unary) -> Unary:
         raise NotImplementedError
@@ -104,22 +114,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 
 class Calls(Interceptor):
-    """Names the request, logs its outcome and turns every exception into a status with details."""
+    """Names the request, tells log, trace and metrics how it ended, and turns every exception into a status."""
+
+    def covers(self, method: str) -> bool:
+        return not is_health(method)
 
     def unary(self, method: str, call: Unary) -> Unary:
         async def named(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-            with _bound(method, context):
-                started = time.perf_counter()
-                try:
-                    response = await call(request, context)
-                except asyncio.CancelledError:
-                    log.info("call", code="CANCELLED", duration_ms=_ms_since(started))
-                    raise
-                except Exception as exception:
-                    await _abort(context, exception, started)
-                    raise
-                log.info("call", code="OK", duration_ms=_ms_since(started))
-                return response
+            async with _answering(method, context, getattr(request, "job_id", "")):
+                return await call(request, context)
 
         return named
 
@@ -127,19 +130,9 @@ class Calls(Interceptor):
         async def named(
             requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncGenerator[Message, None]:
-            with _bound(method, context):
-                started = time.perf_counter()
-                try:
-                    async with aclosing(call(requests, context)) as responses:
-                        async for response in responses:
-                            yield response
-                except (asyncio.CancelledError, GeneratorExit):
-                    log.info("call", code="CANCELLED", duration_ms=_ms_since(started))
-                    raise
-                except Exception as exception:
-                    await _abort(context, exception, started)
-                    raise
-                log.info("call", code="OK", duration_ms=_ms_since(started))
+            async with _answering(method, context), aclosing(call(requests, context)) as responses:
+                async for response in responses:
+                    yield response
 
         return named
 
@@ -187,6 +180,11 @@ class Requests(Interceptor):
         return call
 
 
+def is_health(method: str) -> bool:
+    """Whether "/package.Service/Method" is one of gRPC's health service, which answers everybody."""
+    return method.startswith(_HEALTH)
+
+
 def request_id() -> str:
     """The id of the request being served."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
@@ -209,34 +207,77 @@ async def _only(request: Message) -> AsyncGenerator[Message, None]:
     yield request
 
 
-def _bound(method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-    known = metadata_value(context, REQUEST_ID_KEY)[:128]
-    return structlog.contextvars.bound_contextvars(
-        method=method.removeprefix("/"), request_id=known or uuid.uuid4().hex
-    )
+@asynccontextmanager
+async def _answering(
+    method: str, context: grpc.aio.ServicerContext[Any, Any], job_id: str = ""
+) -> AsyncGenerator[None, None]:
+    """Around a call: its ids for every line of the log, and how it ended for log, trace, metrics and caller."""
+    name = method.removeprefix("/")
+    ids = {"method": name, "request_id": metadata_value(context, REQUEST_ID_KEY)[:128] or uuid.uuid4().hex}
+    if job_id:
+        ids["job_id"] = job_id
+    caller = incoming({TRACEPARENT: metadata_value(context, TRACEPARENT)})
+    started = time.perf_counter()
+    RPC_IN_FLIGHT.labels(name).inc()
+    with (
+        structlog.contextvars.bound_contextvars(**ids),
+        tracer.start_as_current_span(
+            name, caller, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ) as span,
+    ):
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            _ended(span, name, started, "CANCELLED")
+            raise
+        except grpc.aio.AbortError:
+            raise
+        except Exception as exception:
+            if isinstance(exception, ServiceError):
+                error = exception
+                _ended(span, name, started, error.code.name, error)
+            else:
+                error = internal(request_id())
+                _ended(span, name, started, "INTERNAL", error, exception)
+            await _abort(context, error)
+            raise
+        else:
+            _ended(span, name, started, "OK")
+        finally:
+            RPC_IN_FLIGHT.labels(name).dec()
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], exception: Exception, started: float) -> None:
-    if isinstance(exception, grpc.aio.AbortError):
-        return
-    if isinstance(exception, ServiceError):
-        error = exception
-        log.info(
-            "call",
-            code=error.code.name,
-            reason=error.reason,
-            error=error.message,
-            duration_ms=_ms_since(started),
-        )
+def _ended(
+    span: Span,
+    name: str,
+    started: float,
+    code: str,
+    error: ServiceError | None = None,
+    bug: Exception | None = None,
+) -> None:
+    """Notes how a call ended. A bug stands in the log only, with all there is to know about it."""
+    duration_s = time.perf_counter() - started
+    reason = error.reason if error is not None else ""
+    RPC_REQUESTS.labels(name, code, reason).inc()
+    RPC_DURATION.labels(name).observe(duration_s)
+    span.set_attribute("rpc.response.status_code", code)
+    span.set_attribute("packshot.request_id", request_id())
+    if error is not None:
+        span.set_attribute("error.type", reason)
+        if code in _OUR_FAULT:
+            span.set_status(StatusCode.ERROR, reason)
+    duration_ms = round(duration_s * 1000, 1)
+    if bug is not None:
+        log.error("call", code=code, duration_ms=duration_ms, exc_info=bug)
+    elif error is not None:
+        log.info("call", code=code, reason=reason, error=error.message, duration_ms=duration_ms)
     else:
-        error = internal(request_id())
-        log.error("call", code="INTERNAL", duration_ms=_ms_since(started), exc_info=exception)
+        log.info("call", code=code, duration_ms=duration_ms)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: ServiceError) -> None:
     if error.code is grpc.StatusCode.UNAVAILABLE:
         # Tried several times already: the caller's transport must not multiply that by its own retries.
         status = rpc_status.to_status(error.to_status())
         await context.abort(status.code, status.details, (*status.trailing_metadata, _NO_RETRY))
     await context.abort_with_status(rpc_status.to_status(error.to_status()))
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

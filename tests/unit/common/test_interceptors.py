@@ -12,7 +12,7 @@ import structlog
 
 from packshot.v1.image_pb2 import BoundingBox
 from packshot.v1.segmenter_pb2 import SegmentImageRequest
-from services.common.telemetry import configure_logs
+from services.common.telemetry.logs import configure_logs
 from tests.helpers.gateway import eventually, failure
 from tests.helpers.tiny_service import TinySettings, running_tiny
 
