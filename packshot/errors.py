@@ -71,7 +71,7 @@ class InvalidArgumentError(PackshotError):
 
 
 class UnauthenticatedError(PackshotError):
-    """The API key is missing or wrong."""
+    """The API key or token is missing or wrong."""
 
 
 class UnavailableError(PackshotError):
@@ -104,12 +104,23 @@ def _from_rpc_error(error: grpc.RpcError, address: str) -> PackshotError:
     code: grpc.StatusCode = error.code()
     details: str = error.details() or code.name.lower().replace("_", " ")
     if code is grpc.StatusCode.UNAVAILABLE:
+        if "CERTIFICATE_VERIFY_FAILED" in details or "Hostname Verification" in details:
+            return UnavailableError(code, "SERVER_NOT_TRUSTED", f"{address} did not prove who it is ({_why(details)})")
+        if "WRONG_VERSION_NUMBER" in details:
+            return UnavailableError(code, "SERVER_WITHOUT_TLS", f"{address} does not encrypt")
         # "...; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused": only the end is for people.
         why = details.rsplit(": ", 1)[-1].rstrip(".])")
         return UnavailableError(code, "SERVER_UNREACHABLE", f"no answer from {address} ({why})")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return no_answer_in_time()
     return _class_of(code)(code, code.name, details)
+
+
+def _why(details: str) -> str:
+    """What is wrong with a certificate, out of all that the transport says."""
+    if "Hostname Verification" in details:
+        return "its certificate is for another name"
+    return details.split("CERTIFICATE_VERIFY_FAILED: ", 1)[1].split(":", 1)[0].strip()
 
 
 def from_status(status: status_pb2.Status, file: str | None = None) -> PackshotError:

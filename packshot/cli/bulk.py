@@ -16,7 +16,7 @@ from packshot.cli.bulk_follow import Fetched, Follower
 from packshot.cli.bulk_progress import counts_text, showing_progress
 from packshot.cli.bulk_record import JobRecord, read_record, write_record
 from packshot.cli.bulk_source import Source, find_source
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import plural, print_json, stderr, stdout
 from packshot.cli.failures import (
     EXIT_FAILURE,
@@ -80,7 +80,11 @@ def bulk(
     arrange: packshot_options.Arrange = False,
     server: options.Server = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 120.0,
     jobs: Annotated[
         int,
@@ -139,7 +143,9 @@ def bulk(
         found = find_source(source, output_dir, recursive=recursive)
     record = _record(output_dir, _fingerprint(found, arguments), force=force)
     write_record(output_dir, record)
-    connection = Connection(server, api_key, tls, timeout, tuple(model or ()), models_dir)
+    connection = Connection(
+        server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout, tuple(model or ()), models_dir
+    )
     with connection.open(jobs_folder=output_dir / ".packshot") as client:
         job = _make(client.jobs, found, arguments, record, retry=retry)
         record = replace(record, job_id=job.job_id, server=server or "")

@@ -8,7 +8,7 @@ import typer
 
 from packshot.cli import options
 from packshot.cli.concurrency import call_each
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
 from packshot.cli.failures import EXIT_FAILURE, error_to_dict, print_failures
 from packshot.cli.photos import collect_photos
@@ -31,7 +31,11 @@ def check(
     as_json: options.Json = False,
     server: options.Server = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 120.0,
     jobs: options.Jobs = 4,
 ) -> None:
@@ -54,7 +58,7 @@ def check(
     files = collect_photos(images, recursive=recursive)
     marketplaces = list(dict.fromkeys(marketplace or ()))
     outcomes: dict[Path, Outcome] = {}
-    with Connection(server, api_key, tls, timeout).open() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open() as client:
 
         def check_one(image: Path) -> list[Report]:
             answer = client.check(image, marketplaces=marketplaces, category=category, as_of=as_of)

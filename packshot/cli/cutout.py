@@ -10,7 +10,7 @@ import typer
 
 from packshot.cli import options
 from packshot.cli.concurrency import call_each
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
 from packshot.cli.failures import EXIT_FAILURE, error_to_dict, print_failures
 from packshot.cli.outputs import make_folder, plan_files, refuse_overwriting, write_atomically
@@ -62,7 +62,11 @@ def cutout(
     as_json: options.Json = False,
     server: options.Server = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 120.0,
     jobs: options.Jobs = 4,
     model: options.Model = None,
@@ -86,7 +90,9 @@ def cutout(
     targets = [plan[0][_SUFFIX] for plan in plan_files(files, output_dir, (), [_SUFFIX])]
     refuse_overwriting(targets, files, force=force)
     make_folder(output_dir)
-    connection = Connection(server, api_key, tls, timeout, tuple(model or ()), models_dir)
+    connection = Connection(
+        server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout, tuple(model or ()), models_dir
+    )
     done: dict[Path, CutOut] = {}
     with connection.open() as client:
 

@@ -54,7 +54,10 @@ _OPTION_OF_FIELD: Final = {
 # Only where the server's message does not say it already.
 _CURES: Final = {
     "SERVER_UNREACHABLE": "Is the gateway running there? `packshot serve` starts one on this machine; without --server"
-    " the command works by itself.",
+    " the command works by itself. If it is, and encrypts, add --tls, and --tls-cert if it asks for certificates.",
+    "SERVER_NOT_TRUSTED": "Name the authority that signed its certificate with --tls-ca FILE, and the gateway by the"
+    " name that stands in the certificate.",
+    "SERVER_WITHOUT_TLS": "Leave --tls and --tls-ca out, or give the port where it encrypts.",
     "PHOTO_EMPTY": "The file is empty: copy it again from the camera or the original.",
     "PHOTO_UNREADABLE": "Check that the file is there and that you may read it.",
     "PHOTO_TOO_LARGE": "Save it with fewer pixels or a lower quality and try again.",
@@ -113,7 +116,10 @@ def _cure_of_kind(error: PackshotError) -> str:
     if fields & {"marketplaces", "category", "id"} or error.reason in ("UNKNOWN_MARKETPLACE", "UNKNOWN_CATEGORY"):
         return "`packshot rules list` shows the marketplaces and their categories."
     if isinstance(error, UnauthenticatedError):
-        return "Give the gateway's key with --api-key, or in the environment variable PACKSHOT_API_KEY."
+        return (
+            "Give the gateway's key with --api-key, or in the environment variable PACKSHOT_API_KEY; or a token in"
+            " PACKSHOT_TOKEN."
+        )
     if isinstance(error, DeadlineExceededError):
         return "Give it longer with --timeout SECONDS, or send a smaller photo."
     if isinstance(error, ResourceExhaustedError):

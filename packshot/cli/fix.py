@@ -10,7 +10,7 @@ import grpc
 import typer
 
 from packshot.cli import options, packshot_options
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import plural, print_json, stderr, stdout, with_progress
 from packshot.cli.failures import EXIT_FAILURE, error_to_dict, print_failures
 from packshot.cli.outputs import SUFFIXES, make_folder, plan_files, refuse_overwriting, write_atomically
@@ -82,7 +82,11 @@ def fix(
     roi: packshot_options.Roi = None,
     server: options.Server = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 120.0,
     jobs: options.Jobs = 4,
     model: options.Model = None,
@@ -149,7 +153,9 @@ def fix(
     make_folder(output_dir)
     if debug is not None:
         make_folder(debug, "--debug")
-    connection = Connection(server, api_key, tls, timeout, tuple(model or ()), models_dir)
+    connection = Connection(
+        server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout, tuple(model or ()), models_dir
+    )
     fixed: dict[Path, Fixed] = {}
     with connection.open() as client:
         answers = _process(client, files, jobs, arguments)

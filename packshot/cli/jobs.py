@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from packshot.cli import options
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import plural, print_json, print_json_line, print_table, stdout
 from packshot.cli.failures import CommandError
 from packshot.cli.job_tables import dead_letters_table, event_text, items_table, jobs_table, time_text
@@ -34,11 +34,15 @@ def list_jobs(
     as_json: options.Json = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """List jobs, newest first."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         jobs = list(islice(client.jobs.list(states=state or ()), limit))
     if as_json:
         print_json({"jobs": [message_to_dict(job) for job in jobs]})
@@ -51,11 +55,15 @@ def show_job(
     as_json: options.Json = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Show a job: how far it is, what it is made of, what was charged."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         job = client.jobs.get(job_id)
     if as_json:
         print_json(message_to_dict(job))
@@ -83,11 +91,15 @@ def watch_job(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Show a job's events, those of the past first, until it has ended."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         for event in client.jobs.watch(job_id, after_sequence=after):
             if as_json:
                 print_json_line(message_to_dict(event))
@@ -110,7 +122,11 @@ def list_items(
     as_json: options.Json = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """List a job's items in the order of the catalogue.
@@ -120,7 +136,7 @@ def list_items(
       packshot jobs items JOB --state failed
       packshot jobs items JOB --limit 10000 --json
     """
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         items = list(islice(client.jobs.items(job_id, states=state or ()), limit))
     if as_json:
         print_json({"items": [message_to_dict(item) for item in items]})
@@ -132,11 +148,15 @@ def cancel_job(
     job_id: JobId,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """End a job: items not begun are cancelled, those in work are finished."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         job = client.jobs.cancel(job_id)
     stdout().print(f"{plural(job.counts.cancelled, 'item')} cancelled, {job.counts.running} still finishing")
 
@@ -146,11 +166,15 @@ def retry_items(
     item: Annotated[list[str] | None, typer.Option("--item", metavar="KEY", help="Only this item; repeatable.")] = None,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Have failed and cancelled items done again."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         answer = client.jobs.retry(job_id, item or ())
     stdout().print(f"{plural(answer.retried, 'item')} queued again")
 
@@ -165,11 +189,15 @@ def get_results(
     ] = None,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 120.0,
 ) -> None:
     """Print a job's results: a line for every item."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         chunks = client.jobs.results(job_id, format=results_format)
         if file is None:
             for chunk in chunks:
@@ -188,11 +216,15 @@ def list_dead_letters(
     as_json: options.Json = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """List items that were given up after too many attempts, newest first."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         letters = list(islice(client.jobs.dead_letters(job), limit))
     if as_json:
         print_json({"dead_letters": [message_to_dict(letter) for letter in letters]})
@@ -205,12 +237,16 @@ def requeue_dead_letters(
     everything: Annotated[bool, typer.Option("--all", help="All there are.")] = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Queue given-up items again, with all attempts before them."""
     if bool(dead_letter) == everything:
         raise CommandError("say which: ids, or --all", cure="`packshot jobs dlq list` shows them.")
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         count = client.jobs.requeue_dead_letters(dead_letter or ())
     stdout().print(f"{plural(count, 'item')} queued again")

@@ -74,7 +74,47 @@ ApiKey = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="JWT",
+        envvar="PACKSHOT_TOKEN",
+        help="A token in place of the API key; better kept in the variable.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Tls = Annotated[bool, typer.Option("--tls", help="Encrypt the connection to the gateway.", rich_help_panel=_PANEL)]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        metavar="FILE",
+        envvar="PACKSHOT_TLS_CA_FILE",
+        help="Encrypt, and trust a gateway whose certificate these authorities signed.",
+        rich_help_panel=_PANEL,
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        metavar="FILE",
+        envvar="PACKSHOT_TLS_CERT_FILE",
+        help="Encrypt, and show the gateway this certificate.",
+        rich_help_panel=_PANEL,
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key",
+        metavar="FILE",
+        envvar="PACKSHOT_TLS_KEY_FILE",
+        help="The certificate's key, where it is not in the same file.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Timeout = Annotated[
     float,
     typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Longest wait for an answer.", rich_help_panel=_PANEL),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from packshot.cli import options
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import print_json, print_table, stdout
 from packshot.cli.failures import CommandError
 from packshot.cli.job_tables import reviews_table, time_text
@@ -37,11 +37,15 @@ def list_reviews(
     as_json: options.Json = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """List what waits for a decision, oldest first."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         reviews = list(islice(client.reviews.list(states=state or (), job_id=job), limit))
     if as_json:
         print_json({"reviews": [message_to_dict(review) for review in reviews]})
@@ -57,12 +61,16 @@ def show_review(
     as_json: options.Json = False,
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 60.0,
 ) -> None:
     """Show a review: its packshot, downloaded to look at, why it waits, and what was decided so far."""
     make_folder(output_dir)
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         review = client.reviews.get(review_id)
         files = _download(client, review, output_dir)
     if as_json:
@@ -87,11 +95,15 @@ def approve(
     note: Note = "",
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Good to publish. This is when it is charged."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         _say(client.reviews.approve(review_id, note=note))
 
 
@@ -100,11 +112,15 @@ def reject(
     note: Note = "",
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Not to be used; nothing is charged."""
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         _say(client.reviews.reject(review_id, note=note))
 
 
@@ -129,7 +145,11 @@ def redo(
     note: Note = "",
     server: options.Gateway = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Have the photo done again with hints. Pixels are those of the upright photo, from its top left.
@@ -141,7 +161,7 @@ def redo(
     """
     if not (region or include or exclude or marketplace):
         raise CommandError("without a hint it would come out as before: give one")
-    with Connection(server, api_key, tls, timeout).open_gateway() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
         review = client.reviews.redo(
             review_id,
             region_of_interest=region,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from packshot.cli import options
-from packshot.cli.connection import Connection
+from packshot.cli.connection import Connection, Proof
 from packshot.cli.console import plural, print_json, stdout
 from packshot.cli.tables import pack_table, packs_table
 from packshot.report import message_to_dict
@@ -16,11 +16,15 @@ def list_packs(
     as_json: options.Json = False,
     server: options.Server = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """List the marketplaces whose rules are known."""
-    with Connection(server, api_key, tls, timeout).open() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open() as client:
         packs = client.list_rule_packs()
     if as_json:
         print_json({"packs": [message_to_dict(pack) for pack in packs]})
@@ -37,7 +41,11 @@ def show_pack(
     as_json: options.Json = False,
     server: options.Server = None,
     api_key: options.ApiKey = None,
+    token: options.Token = None,
     tls: options.Tls = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     timeout: options.Timeout = 30.0,
 ) -> None:
     """Show a marketplace's rules: what is required, what is announced, and where that is written.
@@ -48,7 +56,7 @@ def show_pack(
       packshot rules show amazon-de --category apparel
       packshot rules show amazon-us --as-of 2027-02-01 --json
     """
-    with Connection(server, api_key, tls, timeout).open() as client:
+    with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open() as client:
         pack = client.get_rule_pack(pack_id, category=category)
     if as_json:
         print_json(message_to_dict(pack))

@@ -13,6 +13,7 @@ with PackshotClient("localhost:50051", api_key="…") as client:
 """
 
 from packshot.client._async import AsyncPackshotClient
+from packshot.client._credentials import Token, tls_credentials
 from packshot.client._job_requests import (
     JobArguments,
     JobItemStateName,
@@ -57,6 +58,8 @@ __all__ = [
     "ResultsFormatName",
     "ReviewStateName",
     "ShadowName",
+    "Token",
     "UnauthenticatedError",
     "UnavailableError",
+    "tls_credentials",
 ]

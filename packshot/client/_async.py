@@ -14,6 +14,7 @@ from packshot.client import _channel
 from packshot.client._async_jobs import AsyncJobs
 from packshot.client._async_reviews import AsyncReviews
 from packshot.client._channel import translated
+from packshot.client._credentials import Token, channel_credentials
 from packshot.client._requests import (
     MAX_UNARY_BYTES,
     Photo,
@@ -50,6 +51,7 @@ class AsyncPackshotClient:
         address: str,
         *,
         api_key: str | None = None,
+        token: Token | None = None,
         timeout_s: float = 60.0,
         tls: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
@@ -57,18 +59,17 @@ class AsyncPackshotClient:
         # grpc.aio forgets why a stream ended when that happens during a write ("Internal error from Core"), and with it
         # errors like a wrong key: streams are the sync client's, each with its own, so that closing it ends the stream.
         self._stream_client = partial(
-            PackshotClient, address, api_key=api_key, timeout_s=timeout_s, tls=tls, credentials=credentials
+            PackshotClient, address, api_key=api_key, token=token, timeout_s=timeout_s, tls=tls, credentials=credentials
         )
         self._address = address
         self._timeout_s = timeout_s
         self._metadata = _channel.metadata(api_key)
         options = _channel.options(address)
-        if credentials is None and tls:
-            credentials = grpc.ssl_channel_credentials()
-        if credentials is None:
+        opened_with = channel_credentials(address, tls=tls, credentials=credentials, token=token)
+        if opened_with is None:
             self._channel = grpc.aio.insecure_channel(address, options)
         else:
-            self._channel = grpc.aio.secure_channel(address, credentials, options)
+            self._channel = grpc.aio.secure_channel(address, opened_with, options)
         self._stub = PackshotServiceStub(self._channel)
         self.jobs = AsyncJobs(self._channel, address, self._metadata, timeout_s, self._stream_client)
         self.reviews = AsyncReviews(self._channel, address, self._metadata, timeout_s)

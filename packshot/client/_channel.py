@@ -8,6 +8,7 @@ from typing import Final
 import grpc
 
 from packshot import errors
+from packshot.client._credentials import is_on_this_machine
 
 _SERVICE_CONFIG: Final = json.dumps(
     {
@@ -49,7 +50,9 @@ _OPTIONS: Final[tuple[tuple[str, str | int], ...]] = (
     ("grpc.max_send_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A rollout replaces every gateway in less than the half minute that names are not looked up again by default.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     # Two clients never share a connection, so that closing one leaves nothing behind.
@@ -59,8 +62,7 @@ _OPTIONS: Final[tuple[tuple[str, str | int], ...]] = (
 
 def options(address: str) -> tuple[tuple[str, str | int], ...]:
     """Channel arguments for an address."""
-    on_this_machine = address.startswith(("unix:", "localhost:", "127.", "[::1]", "ipv4:127."))
-    return (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if on_this_machine else _OPTIONS
+    return (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if is_on_this_machine(address) else _OPTIONS
 
 
 def metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ import grpc
 from packshot import errors
 from packshot.client import _channel
 from packshot.client._channel import translated
+from packshot.client._credentials import Token, channel_credentials
 from packshot.client._jobs import Jobs
 from packshot.client._requests import (
     MAX_UNARY_BYTES,
@@ -48,9 +49,10 @@ class PackshotClient:
     Args:
         address: "HOST:PORT", "dns:///NAME:PORT" (all replicas are used) or "unix:/PATH".
         api_key: The key the gateway knows you by.
+        token: A JWT in its place, or what is called for one before each call, so that it can be renewed.
         timeout_s: How long a call may take, for calls that do not say it themselves.
         tls: Encrypt, and check the server against the system's certificates.
-        credentials: Encrypt with these, e.g. for a private certificate authority.
+        credentials: Encrypt with these; see `tls_credentials` for a private authority or an own certificate.
 
     Attributes:
         jobs: Durable jobs of many photos.
@@ -62,6 +64,7 @@ class PackshotClient:
         address: str,
         *,
         api_key: str | None = None,
+        token: Token | None = None,
         timeout_s: float = 60.0,
         tls: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
@@ -70,12 +73,11 @@ class PackshotClient:
         self._timeout_s = timeout_s
         self._metadata = _channel.metadata(api_key)
         options = _channel.options(address)
-        if credentials is None and tls:
-            credentials = grpc.ssl_channel_credentials()
-        if credentials is None:
+        opened_with = channel_credentials(address, tls=tls, credentials=credentials, token=token)
+        if opened_with is None:
             self._channel = grpc.insecure_channel(address, options)
         else:
-            self._channel = grpc.secure_channel(address, credentials, options)
+            self._channel = grpc.secure_channel(address, opened_with, options)
         self._stub = PackshotServiceStub(self._channel)
         self.jobs = Jobs(self._channel, address, self._metadata, timeout_s)
         self.reviews = Reviews(self._channel, address, self._metadata, timeout_s)

@@ -24,9 +24,10 @@ from services.gateway.objects import Objects
 from services.gateway.state import tenants
 from services.gateway.state.tables import WebhookDelivery
 from services.gateway.worker.retention import Retention
+from tests.helpers.authority import Authority
 from tests.helpers.bulk import House, until
 from tests.helpers.gateway import eventually
-from tests.helpers.https_server import Authority, Exchange, HttpServer, http_server
+from tests.helpers.https_server import Exchange, HttpServer, http_server
 from tests.helpers.nats_server import NatsServer
 from tests.helpers.stages import MATTE, segmentation, segmented
 

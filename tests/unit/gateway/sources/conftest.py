@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.authority import Authority
 from tests.helpers.dns_server import Names, dns_server
-from tests.helpers.https_server import Authority
 from tests.helpers.s3_server import s3_server
 
 __all__ = ["s3_server"]

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from services.gateway.sources import Fetcher, SourceError, SourceSettings, pinned_transport
+from tests.helpers.authority import Authority
 from tests.helpers.dns_server import Names
-from tests.helpers.https_server import Authority, Exchange, HttpServer, http_server
+from tests.helpers.https_server import Exchange, HttpServer, http_server
 
 PHOTO: Final = b"\x89PNG\r\n\x1a\n" + b"pixels" * 500
 """What the fetcher looks at is a PNG's; the rest is the decoder's matter."""

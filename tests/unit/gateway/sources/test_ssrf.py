@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from services.gateway.sources import Fetcher, RefusedError, SourceError, SourceSettings, pinned_transport
+from tests.helpers.authority import Authority
 from tests.helpers.dns_server import Names
-from tests.helpers.https_server import Authority, HttpServer, http_server
+from tests.helpers.https_server import HttpServer, http_server
 
 _ADDRESS, _URL = "SOURCE_ADDRESS_REFUSED", "SOURCE_URL_INVALID"
 _SCHEME, _USERINFO = "SOURCE_SCHEME_REFUSED", "SOURCE_USERINFO_REFUSED"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.authority import Authority
 from tests.helpers.database import sqlite_template, sqlite_url
-from tests.helpers.https_server import Authority
 
 __all__ = ["sqlite_template", "sqlite_url"]
 

@@ -18,7 +18,8 @@ from services.gateway.state.database import Database
 from services.gateway.state.events import EventDraft
 from services.gateway.state.tables import Job, JobState, WebhookDelivery
 from services.gateway.webhooks.delivery import WebhookDeliverer
-from tests.helpers.https_server import Authority, Exchange, HttpServer, http_server
+from tests.helpers.authority import Authority
+from tests.helpers.https_server import Exchange, HttpServer, http_server
 from tests.helpers.state import TENANT, make_job, new_job
 
 Answer = Callable[[Exchange], Awaitable[None]]
