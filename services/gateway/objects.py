@@ -8,7 +8,8 @@ A key is `<tenant>/<what>/…`: the tenant comes first, so that nothing of one t
 read is held against its SHA-256, so a damaged object is an error and never a photo.
 
 Where an s3:// bucket is and how to sign in comes from the standard environment: AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, and AWS_ENDPOINT_URL for a server that is not Amazon's.
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN or AWS_SHARED_CREDENTIALS_FILE, AWS_REGION, and AWS_ENDPOINT_URL for a server
+that is not Amazon's.
 """
 
 import errno
@@ -29,6 +30,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import LocalStore, S3Store
 
 from services.common.server import StartError
+from services.gateway.aws_credentials import shared_credentials
 from services.gateway.threads import Threads
 
 if TYPE_CHECKING:
@@ -134,6 +136,7 @@ class Objects:
                 checksum_algorithm="SHA256",
                 client_options=_CLIENT_OPTIONS,
                 retry_config=_RETRY,
+                credential_provider=shared_credentials(),
             )
         else:
             raise StartError(f"{url!r} is no place for objects; use file:///FOLDER or s3://BUCKET/PREFIX")

@@ -1,6 +1,7 @@
 """Photos and catalogues out of S3 and GCS buckets that the operator put on the list.
 
-Credentials come from the standard environment of either: AWS_* (AWS_ENDPOINT_URL for a server that is not Amazon's),
+Credentials come from the standard environment of either: AWS_* (AWS_SHARED_CREDENTIALS_FILE, or the keys themselves;
+AWS_ENDPOINT_URL for a server that is not Amazon's),
 GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT.
 """
 
@@ -12,6 +13,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import GCSStore, S3Store
 
+from services.gateway.aws_credentials import shared_credentials
 from services.gateway.sources.content import Expected, collect
 from services.gateway.sources.errors import SourceError
 from services.gateway.sources.settings import SourceSettings
@@ -80,7 +82,12 @@ class Buckets:
                 "retry_timeout": timedelta(seconds=self._settings.timeout_s),
             }
             if scheme == "s3":
-                self._stores[bucket] = S3Store(name, client_options=self._options(), retry_config=retries)
+                self._stores[bucket] = S3Store(
+                    name,
+                    client_options=self._options(),
+                    retry_config=retries,
+                    credential_provider=shared_credentials(),
+                )
             else:
                 self._stores[bucket] = GCSStore(name, client_options=self._options(), retry_config=retries)
         return self._stores[bucket]
