@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PHOTO ?=
 TRAIN_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-chaos check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model clean
+.PHONY: help setup run test test-chaos check k8s-check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready ## A virtual environment in .venv/ holding the packshot command, and nats-server
 
@@ -32,6 +32,15 @@ check: setup protos-check rules-check ## Style, types, import contracts, stubs, 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+k8s-check: setup .venv-checkov/bin/checkov ## Every combination of deploy/k8s built, checked and held against policies
+	$(BIN)/python -m pytest -q tests/k8s
+	$(BIN)/python -m tools.k8s --out out/k8s
+	.venv-checkov/bin/checkov --directory out/k8s --config-file deploy/k8s/tests/checkov.yaml
+
+.venv-checkov/bin/checkov: # in an environment of its own: what it depends on is old
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/pip install --quiet 'checkov>=3.2'
+
 protos: setup ## Regenerates packshot/v1 and the report's JSON Schema from protos/
 	$(BIN)/python -m tools.protos
 	$(BIN)/python -m tools.report_schema
@@ -46,9 +55,10 @@ rules-check: setup
 bench: setup ## Quality and speed, on ../shared where it is there; see bench/README.md
 	$(BIN)/python -m bench
 
-train-pack: setup ## The training pack in pieces, from ../shared/train and a teacher's votes, into .training/
+train-pack: setup ## The training pack in pieces, from ../shared/train and two voters, into .training/
 	$(BIN)/pip install --quiet --editable '.[dev,training]'
 	$(BIN)/python -m services.segmenter.training.votes
+	$(BIN)/python -m services.segmenter.training.votes --model packshot --weights services/segmenter/models/packshot.onnx
 	$(BIN)/python -m services.segmenter.training.pack
 
 train: setup ## One leg of training (goes on where it was stopped); TRAIN_ARGS="--side 320 --samples 50000 …"
