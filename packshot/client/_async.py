@@ -2,19 +2,21 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
+from google.protobuf.message import Message
 
 from packshot.client import _channel
 from packshot.client._async_jobs import AsyncJobs
 from packshot.client._async_reviews import AsyncReviews
 from packshot.client._channel import translated
 from packshot.client._credentials import Token, channel_credentials
+from packshot.client._patience import Patience
 from packshot.client._requests import (
     MAX_UNARY_BYTES,
     Photo,
@@ -27,7 +29,8 @@ from packshot.client._requests import (
     read_photo,
 )
 from packshot.client._streams import Answer
-from packshot.client._sync import PackshotClient
+from packshot.client._sync import PackshotClient, ResponseT
+from packshot.errors import PackshotError
 from packshot.v1.packshot_pb2 import (
     CheckImageRequest,
     CheckImageResponse,
@@ -63,6 +66,7 @@ class AsyncPackshotClient:
         )
         self._address = address
         self._timeout_s = timeout_s
+        self._answered = False
         self._metadata = _channel.metadata(api_key)
         options = _channel.options(address)
         opened_with = channel_credentials(address, tls=tls, credentials=credentials, token=token)
@@ -106,8 +110,7 @@ class AsyncPackshotClient:
                     client.process, photo, request_id=request_id, timeout_s=timeout_s, **arguments
                 )
         request = ProcessImageRequest(photo=data, options=options, request_id=request_id)
-        with translated(self._address, file_of(photo)):
-            return await self._stub.ProcessImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        return await self._ask(self._stub.ProcessImage, request, file_of(photo), timeout_s)
 
     async def process_many(
         self,
@@ -146,8 +149,7 @@ class AsyncPackshotClient:
             as_of_date=iso_date(as_of),
             request_id=request_id,
         )
-        with translated(self._address, file_of(image)):
-            return await self._stub.CheckImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        return await self._ask(self._stub.CheckImage, request, file_of(image), timeout_s)
 
     async def cut_out(
         self,
@@ -165,20 +167,32 @@ class AsyncPackshotClient:
             keep_background=keep_background,
             request_id=request_id,
         )
-        with translated(self._address, file_of(photo)):
-            return await self._stub.CutOutImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        return await self._ask(self._stub.CutOutImage, request, file_of(photo), timeout_s)
 
     async def list_rule_packs(self) -> list[RulePack]:
         """See PackshotClient.list_rule_packs."""
-        with translated(self._address):
-            response = await self._stub.ListRulePacks(
-                ListRulePacksRequest(), timeout=self._timeout_s, metadata=self._metadata
-            )
-        return list(response.packs)
+        return list((await self._ask(self._stub.ListRulePacks, ListRulePacksRequest())).packs)
 
     async def get_rule_pack(self, pack_id: str, *, category: str = "") -> RulePack:
         """See PackshotClient.get_rule_pack."""
         request = GetRulePackRequest(id=pack_id, category=category)
-        with translated(self._address):
-            response = await self._stub.GetRulePack(request, timeout=self._timeout_s, metadata=self._metadata)
-        return response.pack
+        return (await self._ask(self._stub.GetRulePack, request)).pack
+
+    async def _ask(
+        self,
+        method: Callable[..., Awaitable[ResponseT]],
+        request: Message,
+        file: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ResponseT:
+        """The answer to a single call; `file` is the photo's path."""
+        patience = Patience(timeout_s or self._timeout_s, answered=self._answered)
+        while True:
+            try:
+                with translated(self._address, file):
+                    response = await method(request, timeout=patience.left_s(), metadata=self._metadata)
+            except PackshotError as error:
+                await asyncio.sleep(patience.wait_s(error))
+            else:
+                self._answered = True
+                return response

@@ -2,18 +2,20 @@
 
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import grpc
+from google.protobuf.message import Message
 
 from packshot import errors
 from packshot.client import _channel
 from packshot.client._channel import translated
 from packshot.client._credentials import Token, channel_credentials
 from packshot.client._jobs import Jobs
+from packshot.client._patience import Patience
 from packshot.client._requests import (
     MAX_UNARY_BYTES,
     Photo,
@@ -39,12 +41,15 @@ from packshot.v1.packshot_pb2 import (
 from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, RulePack
 
+ResponseT = TypeVar("ResponseT")
+
 
 class PackshotClient:
     """Talks to a gateway. Safe to share between threads; close it, or use it in a `with` block.
 
     Every method raises PackshotError (see packshot.errors), and ValueError for arguments no server would be
-    asked about. Calls that find the gateway unavailable are tried four times within about two seconds.
+    asked about. Calls that find the gateway unavailable are tried four times within about two seconds, and for ten
+    when it has answered before. One that is full says when to call again: that is done while the timeout allows.
 
     Args:
         address: "HOST:PORT", "dns:///NAME:PORT" (all replicas are used) or "unix:/PATH".
@@ -71,6 +76,7 @@ class PackshotClient:
     ) -> None:
         self._address = address
         self._timeout_s = timeout_s
+        self._answered = False
         self._metadata = _channel.metadata(api_key)
         options = _channel.options(address)
         opened_with = channel_credentials(address, tls=tls, credentials=credentials, token=token)
@@ -114,8 +120,7 @@ class PackshotClient:
         if len(data) > MAX_UNARY_BYTES:
             return self._process_large(photo, data, options, request_id, timeout_s)
         request = ProcessImageRequest(photo=data, options=options, request_id=request_id)
-        with translated(self._address, file_of(photo)):
-            return self._stub.ProcessImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        return self._ask(self._stub.ProcessImage, request, file_of(photo), timeout_s)
 
     def process_many(
         self,
@@ -162,8 +167,7 @@ class PackshotClient:
             as_of_date=iso_date(as_of),
             request_id=request_id,
         )
-        with translated(self._address, file_of(image)):
-            return self._stub.CheckImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        return self._ask(self._stub.CheckImage, request, file_of(image), timeout_s)
 
     def cut_out(
         self,
@@ -186,23 +190,35 @@ class PackshotClient:
             keep_background=keep_background,
             request_id=request_id,
         )
-        with translated(self._address, file_of(photo)):
-            return self._stub.CutOutImage(request, timeout=timeout_s or self._timeout_s, metadata=self._metadata)
+        return self._ask(self._stub.CutOutImage, request, file_of(photo), timeout_s)
 
     def list_rule_packs(self) -> list[RulePack]:
         """Every marketplace's pack, without its rules."""
-        with translated(self._address):
-            response = self._stub.ListRulePacks(
-                ListRulePacksRequest(), timeout=self._timeout_s, metadata=self._metadata
-            )
-        return list(response.packs)
+        return list(self._ask(self._stub.ListRulePacks, ListRulePacksRequest()).packs)
 
     def get_rule_pack(self, pack_id: str, *, category: str = "") -> RulePack:
         """A pack with its rules: all of them, or those that apply to a category."""
         request = GetRulePackRequest(id=pack_id, category=category)
-        with translated(self._address):
-            response = self._stub.GetRulePack(request, timeout=self._timeout_s, metadata=self._metadata)
-        return response.pack
+        return self._ask(self._stub.GetRulePack, request).pack
+
+    def _ask(
+        self,
+        method: Callable[..., ResponseT],
+        request: Message,
+        file: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ResponseT:
+        """The answer to a single call; `file` is the photo's path."""
+        patience = Patience(timeout_s or self._timeout_s, answered=self._answered)
+        while True:
+            try:
+                with translated(self._address, file):
+                    response = method(request, timeout=patience.left_s(), metadata=self._metadata)
+            except errors.PackshotError as error:
+                time.sleep(patience.wait_s(error))
+            else:
+                self._answered = True
+                return response
 
     def _process_large(
         self, photo: Photo, data: bytes, options: ProcessOptions, request_id: str, timeout_s: float | None

@@ -221,17 +221,17 @@ class ScriptedGateway(PackshotServiceServicer):
 
 
 @contextmanager
-def serving(gateway: ScriptedGateway) -> Iterator[str]:
-    """Serves on a free port of this machine; yields the address."""
+def serving(gateway: ScriptedGateway, address: str = "127.0.0.1:0") -> Iterator[str]:
+    """Serves on a free port of this machine, or at a unix socket's address; yields the address."""
     server = grpc.server(
         ThreadPoolExecutor(32),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
     add_PackshotServiceServicer_to_server(gateway, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(address)
     server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield address if address.startswith("unix:") else f"127.0.0.1:{port}"
     finally:
         server.stop(None).wait()
 

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from packshot.client import (
@@ -17,7 +18,7 @@ from packshot.client import (
 from packshot.v1.packshot_pb2 import ProcessImageResponse
 from packshot.v1.report_pb2 import VERDICT_REVIEW, Report
 from packshot.v1.rules_pb2 import RulePack
-from services.common.errors import invalid_argument
+from services.common.errors import ServiceError, invalid_argument
 from tests.helpers.scripted_gateway import ScriptedGateway, make_report, serving
 
 NOT_AN_IMAGE = invalid_argument("photo", "PHOTO_NOT_AN_IMAGE", "the bytes are no image")
@@ -116,3 +117,19 @@ async def test_other_methods(client: AsyncPackshotClient, gateway: ScriptedGatew
     assert (await client.cut_out(b"mug", region_of_interest=Region(0, 0, 5, 5))).png == b"cutout of mug"
     assert [pack.id for pack in await client.list_rule_packs()] == ["amazon-us"]
     assert (await client.get_rule_pack("amazon-us")).title == "Amazon US"
+
+
+async def test_a_gateway_that_is_full_is_asked_again_when_it_wants() -> None:
+    full = ServiceError(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", "try later", retry_after_s=0.1)
+    answers: list[ServiceError | Report] = [full, make_report()]
+
+    def next_answer() -> Report:
+        answer = answers.pop(0)
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+    with serving(ScriptedGateway(outcomes={b"mug": next_answer})) as address:
+        async with AsyncPackshotClient(address) as client:
+            assert (await client.process(b"mug")).results
+    assert not answers

@@ -2,6 +2,7 @@ import datetime
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -126,7 +127,7 @@ class TestErrors:
 
     def test_say_when_to_try_again(self, client: PackshotClient) -> None:
         with pytest.raises(PackshotError) as caught:
-            client.process(b"busy")
+            client.process(b"busy", timeout_s=1)  # too short to do so
         assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert caught.value.retry_after_s == 1.5
 
@@ -175,6 +176,34 @@ class TestErrors:
         gateway.unavailable = 2
         client.process(bytes(5 * 2**20))  # larger than gRPC repeats by default
         assert len(gateway.requests) == 3
+
+    def test_a_gateway_that_is_full_is_asked_again_when_it_wants(self, gateway: ScriptedGateway) -> None:
+        full = ServiceError(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", "try later", retry_after_s=0.2)
+        answers: list[ServiceError | Report] = [full, full, make_report()]
+
+        def next_answer() -> Report:
+            answer = answers.pop(0)
+            if isinstance(answer, ServiceError):
+                raise answer
+            return answer
+
+        gateway.outcomes = {b"mug": next_answer}
+        with serving(gateway) as address, PackshotClient(address) as client:
+            started = time.monotonic()
+            assert client.process(b"mug").results
+            assert time.monotonic() - started >= 0.4
+
+    def test_a_gateway_that_answered_is_waited_for_while_it_restarts(self, tmp_path: Path) -> None:
+        address = f"unix:{tmp_path}/gateway"
+        with PackshotClient(address) as client:
+            with serving(ScriptedGateway(), address):
+                client.process(b"mug")
+            with ThreadPoolExecutor() as callers:
+                photo = callers.submit(client.process, b"mug")
+                with pytest.raises(TimeoutError):
+                    photo.result(3)  # gRPC's own tries end before
+                with serving(ScriptedGateway(), address):
+                    assert photo.result(20).results
 
 
 class TestProcessMany:
