@@ -1,7 +1,7 @@
 """One photo's way through the stages: segment, compose, validate, repair what can be repaired, report."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,7 +22,7 @@ from packshot.v1.packshot_pb2 import (
     ProcessImageResponse,
     ProcessOptions,
 )
-from packshot.v1.report_pb2 import Repair
+from packshot.v1.report_pb2 import Repair, Report, Verdict
 from packshot.v1.rules_pb2 import RulePack
 from packshot.v1.segmenter_pb2 import SegmentImageResponse
 from packshot.v1.validator_pb2 import Evaluation, ValidateImageResponse
@@ -30,6 +30,7 @@ from services.common.bus import Bus
 from services.common.errors import ServiceError
 from services.gateway import repair, report, request
 from services.gateway.events import PhotoEvents
+from services.gateway.metrics import VERDICTS
 from services.gateway.repair import Treatment
 from services.gateway.request import Scope
 from services.gateway.stages import Call, Stages, renamed_field
@@ -93,6 +94,7 @@ class Pipeline:
             report.of_checked_image(scope, evaluation, validation, work.timings())
             for evaluation in validation.evaluations
         ]
+        _count_verdicts(reports)
         return CheckImageResponse(request_id=call.request_id, reports=reports)
 
     async def cut_out(self, call: Call, asked: CutOutImageRequest) -> CutOutImageResponse:
@@ -138,6 +140,7 @@ class Pipeline:
             result.report.timings.extend(work.timings())
             _select_outputs(result, request.outputs(options))
         events.completed(result.report for result in results)
+        _count_verdicts(result.report for result in results)
         return ProcessImageResponse(request_id=call.request_id, results=results)
 
     def _scope(self, marketplaces: Sequence[str], category: str, as_of_date: str, *, prefix: str) -> Scope:
@@ -236,6 +239,11 @@ async def _made(
         "source_touches_frame": float(facts.segmented.segmentation.touches_frame),
     }
     return _Made(treatment, composition, composed, await work.validate_packshot(facts.pack.id, composition, known))
+
+
+def _count_verdicts(reports: Iterable[Report]) -> None:
+    for written in reports:
+        VERDICTS.labels(written.marketplace, Verdict.Name(written.verdict).removeprefix("VERDICT_").lower()).inc()
 
 
 def _region(asked: ProcessOptions | CutOutImageRequest) -> BoundingBox | None:

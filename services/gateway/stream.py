@@ -6,6 +6,8 @@ from typing import Final
 
 import grpc
 import structlog
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, get_current_span
 
 from packshot.v1.packshot_pb2 import (
     ProcessImageResponse,
@@ -17,6 +19,7 @@ from packshot.v1.packshot_pb2 import (
 from services.common import validation
 from services.common.errors import ServiceError, internal, invalid_argument
 from services.common.interceptors import request_id
+from services.common.telemetry.traces import tracer
 
 ProcessItem = Callable[[str, bytes, ProcessOptions], Awaitable[ProcessImageResponse]]
 
@@ -186,13 +189,23 @@ class PhotoStream:
         self._running[item_id] = asyncio.create_task(self._run(item_id, photo, options))
 
     async def _run(self, item_id: str, photo: bytes, options: ProcessOptions) -> None:
+        # A trace of its own that links to the stream's: a stream lives as long as its caller feeds it.
+        stream = Link(get_current_span().get_span_context())
+        about = {"packshot.request_id": request_id(), "packshot.item_id": item_id}
+        with (
+            structlog.contextvars.bound_contextvars(item_id=item_id),
+            tracer.start_as_current_span("process photo", Context(), attributes=about, links=[stream]),
+        ):
+            await self._answer(item_id, photo, options)
+
+    async def _answer(self, item_id: str, photo: bytes, options: ProcessOptions) -> None:
         try:
             result = await self._process(item_id, photo, options)
             response = ProcessImagesResponse(item_id=item_id, result=result)
         except ServiceError as error:
             response = ProcessImagesResponse(item_id=item_id, error=error.to_status())
         except Exception:
-            log.exception("item failed", item_id=item_id)
+            log.exception("item failed")
             response = ProcessImagesResponse(item_id=item_id, error=internal(request_id()).to_status())
         finally:
             del self._running[item_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -152,7 +153,9 @@ def _proposals(image: NDArray[np.uint8], roi: Roi | None, proposers: Sequence[Pr
     if len(proposers) < 2:
         return [proposer.propose(image, roi) for proposer in proposers]
     with ThreadPoolExecutor(len(proposers)) as pool:
-        return list(pool.map(lambda proposer: proposer.propose(image, roi), proposers))
+        # Each with the caller's context: what it logs and traces is the caller's.
+        proposing = [pool.submit(copy_context().run, proposer.propose, image, roi) for proposer in proposers]
+        return [proposal.result() for proposal in proposing]
 
 
 def _check_roi(roi: Roi | None, height: int, width: int) -> None:

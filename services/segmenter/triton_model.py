@@ -21,11 +21,14 @@ from typing import Any, TypeVar
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from opentelemetry.trace import SpanKind
 from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from services.common.channel import OPTIONS
+from services.common.telemetry.traces import outgoing, tracer
+from services.segmenter.metrics import TRITON_DURATION, TRITON_IN_FLIGHT
 from services.segmenter.model import ModelDeadlineError, ModelError, ModelUnavailableError, WeightsMismatchError
 from services.segmenter.registry import ModelSpec
 
@@ -137,23 +140,37 @@ class _Remote:
         ]
         wanted = [InferRequestedOutput(name) for name in outputs]
         answer = self._wait_for(
-            self._ask(self._client.infer(self.name, given, outputs=wanted, client_timeout=self._timeout_s))
+            self._ask(
+                self._client.infer(self.name, given, outputs=wanted, client_timeout=self._timeout_s, headers=outgoing())
+            )
         )
         return {name: answer.as_numpy(name) for name in outputs}
 
     @contextmanager
-    def _logged(self) -> Iterator[None]:
-        """One line in the log for a run, whatever comes of it."""
+    def _seen(self) -> Iterator[None]:
+        """A run in log, trace and metrics, whatever comes of it."""
         started = time.perf_counter()
         outcome = "OK"
-        try:
-            yield
-        except ModelError as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            duration_ms = round((time.perf_counter() - started) * 1000, 1)
-            log.info("model run", model=self.name, backend="triton", outcome=outcome, duration_ms=duration_ms)
+        about = {"packshot.model": self.name}
+        with (
+            TRITON_IN_FLIGHT.labels(self.name).track_inprogress(),
+            tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, attributes=about),
+        ):
+            try:
+                yield
+            except ModelError as error:
+                outcome = type(error).__name__
+                raise
+            finally:
+                duration_s = time.perf_counter() - started
+                TRITON_DURATION.labels(self.name, outcome).observe(duration_s)
+                log.info(
+                    "model run",
+                    model=self.name,
+                    backend="triton",
+                    outcome=outcome,
+                    duration_ms=round(duration_s * 1000, 1),
+                )
 
     async def _metadata(self) -> Any:
         """What the server says of the model, once it is ready and its weights are the ones asked for.
@@ -219,7 +236,7 @@ class TritonModel(_Remote):
 
     def run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            with self._logged():
+            with self._seen():
                 served = self._served or self._wait_for(self.check())
                 answer = self._infer({served.input: prepared}, [served.output])
                 return np.asarray(answer[served.output], np.float32)
@@ -263,7 +280,7 @@ class TritonNetwork(_Remote):
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Its outputs by name; arrays carry their batch."""
         try:
-            with self._logged():
+            with self._seen():
                 if not self._is_checked:
                     self._wait_for(self.check())
                 return self._infer(inputs, self._outputs)

@@ -63,6 +63,11 @@ def outgoing() -> dict[str, str]:
     return headers
 
 
+def traceparent() -> str:
+    """The current span in 55 characters, to be kept until later; empty when there is no trace."""
+    return outgoing().get(TRACEPARENT, "")
+
+
 def incoming(headers: Mapping[str, str]) -> Context:
     """The context another process sent in its headers; an empty one when it sent none, or none that can be read."""
     return _W3C.extract(headers, context=Context())

@@ -10,7 +10,9 @@ from time import monotonic
 from typing import Final
 
 import structlog
+from opentelemetry.trace import SpanKind
 
+from services.common.telemetry.traces import TRACEPARENT, incoming, tracer
 from services.gateway.catalogue.reader import read_catalogue
 from services.gateway.catalogue.rows import CatalogueError
 from services.gateway.jobs.create import items_of_rows
@@ -90,8 +92,13 @@ class CatalogueReader:
 
     async def _read(self, job: Job) -> None:
         """Ends with the job RUNNING or FAILED, or to be asked after again."""
+        made_by = incoming({TRACEPARENT: job.traceparent})
         try:
-            await self._read_or_fail(job)
+            with (
+                structlog.contextvars.bound_contextvars(tenant=job.tenant, job_id=job.id),
+                tracer.start_as_current_span("read catalogue", made_by, SpanKind.CONSUMER),
+            ):
+                await self._read_or_fail(job)
         except StateError as error:
             log.warning("a catalogue could not be kept yet", job_id=job.id, error=str(error))
         finally:

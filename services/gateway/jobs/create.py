@@ -11,6 +11,7 @@ from typing import Final
 from packshot.v1.jobs_pb2 import CreateJobRequest, JobItemSource
 from packshot.v1.packshot_pb2 import ProcessOptions
 from services.common.errors import invalid_argument
+from services.common.telemetry.traces import traceparent
 from services.gateway import request as requests
 from services.gateway.catalogue.reader import read_catalogue
 from services.gateway.catalogue.rows import CatalogueError, CatalogueRow, item_key
@@ -55,6 +56,7 @@ async def create_job(
         catalogue_url=jobs.without_nul(asked.catalogue_url),
         catalogue_format=catalogue_format,
         webhook_url=asked.webhook_url,
+        traceparent=traceparent(),
     )
     now = datetime.now(UTC)
     job, made = await store.database.write(lambda session: jobs.create_job(session, new, items, now))

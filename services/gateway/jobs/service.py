@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import grpc
+import structlog
 
 from packshot.v1 import jobs_pb2_grpc
 from packshot.v1.jobs_pb2 import (
@@ -91,6 +92,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             await self._limits.spend_bytes(current_tenant(), size_bytes)
         with as_service_errors():
             job = await create.create_job(store, self._stages, call, request, self._settings)
+            structlog.contextvars.bind_contextvars(job_id=job.id)
             return CreateJobResponse(job=await _message(store, job.tenant, job.id))
 
     async def UploadJobItems(

@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from packshot.v1 import jobs_pb2
+from services.common.telemetry.traces import traceparent
 from services.gateway.state import proto
 from services.gateway.state.tables import Item, ItemState, Job, WebhookDelivery
 from services.gateway.state.tables import JobEvent as JobEventRow
@@ -70,6 +71,7 @@ async def append(session: AsyncSession, job: Job, drafts: Sequence[EventDraft], 
                     "attempts": 0,
                     "next_attempt_at": now,
                     "last_outcome": "",
+                    "traceparent": traceparent(),
                 }
             )
     job.last_sequence += len(drafts)

@@ -40,6 +40,7 @@ class NewJob:
         state: OPEN (takes uploads), READING (catalogue to be fetched) or RUNNING (all items are given).
         priority: 1 is worked on before 9.
         options: A serialised ProcessOptions.
+        traceparent: W3C trace context of the call that makes it; empty without a trace.
     """
 
     job_id: str
@@ -53,6 +54,7 @@ class NewJob:
     catalogue_url: str = ""
     catalogue_format: str = ""
     webhook_url: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ async def create_job(session: AsyncSession, new: NewJob, items: Iterable[NewItem
         catalogue_url=new.catalogue_url,
         catalogue_format=new.catalogue_format,
         webhook_url=new.webhook_url,
+        traceparent=new.traceparent,
         last_sequence=0,
         total=0,
         succeeded=0,

@@ -181,6 +181,8 @@ class Job(Base):
     catalogue_url: Mapped[str] = mapped_column(Text)
     catalogue_format: Mapped[str] = mapped_column(String(32))
     webhook_url: Mapped[str] = mapped_column(Text)
+    traceparent: Mapped[str] = mapped_column(String(55), server_default="")
+    """W3C trace context of the call that made the job, which its items go on; empty without a trace."""
     last_sequence: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int]
     """This and the next seven are kept up under the row's lock, so that nobody has to count a job's items."""
@@ -385,3 +387,5 @@ class WebhookDelivery(Base):
     attempts: Mapped[int]
     next_attempt_at: Mapped[datetime]
     last_outcome: Mapped[str] = mapped_column(Text)
+    traceparent: Mapped[str] = mapped_column(String(55), server_default="")
+    """W3C trace context of what the call tells of; empty without a trace."""

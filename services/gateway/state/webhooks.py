@@ -30,6 +30,7 @@ class Claimed:
 
     Attributes:
         attempts: this one included.
+        traceparent: of what the call tells of; empty without a trace.
         secret: the tenant's; not for logs.
     """
 
@@ -40,6 +41,7 @@ class Claimed:
     url: str
     attempts: int
     event: JobEvent
+    traceparent: str
     secret: str = field(repr=False)
 
 
@@ -189,6 +191,7 @@ async def _claim(session: AsyncSession, which: ColumnElement[bool], now: datetim
             url=row.url,
             attempts=row.attempts,
             event=JobEvent.FromString(event),
+            traceparent=row.traceparent,
             secret=secret,
         )
         for row, event, secret in rows

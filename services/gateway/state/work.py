@@ -56,12 +56,20 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """An item whose message is to be published; `dispatches` makes the message's id unique."""
+    """An item whose message is to be published.
+
+    Attributes:
+        position: Its place in the job, from 0.
+        dispatches: Makes the message's id unique.
+        traceparent: The job's.
+    """
 
     item_id: int
     job_id: str
     tenant: str
+    position: int
     dispatches: int
+    traceparent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +172,8 @@ async def take_for_dispatch(session: AsyncSession, job_id: str, count: int, now:
         .execution_options(synchronize_session=False)
     )
     rows = sorted(taken, key=lambda row: row.position)
-    return [Dispatched(row.id, row.job_id, row.tenant, row.dispatches) for row in rows]
+    traceparent = await session.scalar(select(Job.traceparent).where(Job.id == job_id)) or ""
+    return [Dispatched(row.id, row.job_id, row.tenant, row.position, row.dispatches, traceparent) for row in rows]
 
 
 async def requeue_stale(session: AsyncSession, now: datetime, dispatched_before: datetime) -> int:

@@ -14,7 +14,10 @@ from typing import Final
 
 import httpx
 import structlog
+from opentelemetry.trace import SpanKind, StatusCode
 
+from services.common.telemetry.traces import TRACEPARENT, incoming, outgoing, tracer
+from services.gateway.metrics import WEBHOOK_CALLS, WEBHOOK_DURATION
 from services.gateway.sources import RefusedError, UnknownHostError
 from services.gateway.sources.fetcher import retry_after_s
 from services.gateway.state import webhooks
@@ -140,8 +143,23 @@ class WebhookDeliverer:
             call = following
 
     async def _make(self, call: Claimed) -> Outcome:
+        about = {
+            "packshot.job_id": call.job_id,
+            "packshot.delivery_id": call.delivery_id,
+            "packshot.attempt": call.attempts,
+        }
+        told_of = incoming({TRACEPARENT: call.traceparent})
+        with tracer.start_as_current_span("call webhook", told_of, SpanKind.CLIENT, about) as span:
+            with WEBHOOK_DURATION.time():
+                outcome = await self._call(call)
+            span.set_attribute("packshot.outcome", outcome.said)
+            if not outcome.is_delivered:
+                span.set_status(StatusCode.ERROR, outcome.said)
+        return outcome
+
+    async def _call(self, call: Claimed) -> Outcome:
         body = body_of(call.event)
-        headers = {"Content-Type": "application/json", "User-Agent": "packshot-webhooks"}
+        headers = {"Content-Type": "application/json", "User-Agent": "packshot-webhooks", **outgoing()}
         headers |= signed_headers(call.secret, call.delivery_id, body, _now())
         try:
             async with asyncio.timeout(_TIMEOUT_S):
@@ -163,6 +181,7 @@ class WebhookDeliverer:
         now = _now()
         said = outcome.said
         if outcome.is_delivered:
+            WEBHOOK_CALLS.labels("delivered").inc()
             next_claim_s = self._claim_s if go_on else None
             return await self._database.write(
                 lambda session: webhooks.delivered(session, call, said, now, next_claim_s)
@@ -170,11 +189,13 @@ class WebhookDeliverer:
         next_attempt_at = now + timedelta(seconds=self._pause_s(call.attempts, outcome))
         told = {"delivery": call.delivery_id, "job": call.job_id, "attempts": call.attempts, "outcome": said}
         if outcome.is_final or next_attempt_at > call.event.occurred_at.ToDatetime(UTC) + self._retry_for:
+            WEBHOOK_CALLS.labels("given-up").inc()
             log.warning("a webhook call is given up", **told)
             await self._database.write(
                 lambda session: webhooks.give_up(session, call, said, now, whole_job=outcome.is_gone)
             )
         else:
+            WEBHOOK_CALLS.labels("failed").inc()
             log.info("a webhook call failed", retry_at=next_attempt_at.isoformat(), **told)
             await self._database.write(lambda session: webhooks.failed(session, call, said, next_attempt_at))
         return None

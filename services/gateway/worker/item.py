@@ -21,9 +21,11 @@ from packshot.v1.packshot_pb2 import (
     ProcessOptions,
 )
 from packshot.v1.report_pb2 import VERDICT_PUBLISH, VERDICT_REJECT, VERDICT_REVIEW, Report, Verdict
-from services.common.errors import ServiceError
+from services.common.errors import STAGE_UNAVAILABLE, ServiceError
+from services.common.telemetry.steps import step
 from services.gateway import objects as object_keys
 from services.gateway.limits import TenantLimits
+from services.gateway.metrics import CACHE_LOOKUPS
 from services.gateway.objects import Objects, ObjectStoreError, digest_of
 from services.gateway.pipeline import Pipeline
 from services.gateway.sources.errors import SourceError
@@ -131,7 +133,8 @@ class Maker:
             key, digest = item.photo_object, item.photo_object.rsplit("/", 1)[-1]
             return await self._from_store(lambda: self._objects.get(key, digest), stopping), key
         try:
-            photo = await self._fetcher.fetch(item.source_url)
+            with step("fetch"):
+                photo = await self._fetcher.fetch(item.source_url)
         except SourceError as error:
             raise _of_source(error) from error
         key = object_keys.photo_key(item.tenant, await asyncio.to_thread(digest_of, photo))
@@ -160,13 +163,15 @@ class Maker:
         key = await self._key(call, photo_sha256, options)
         async with self._database.read() as session:
             known = await results.find(session, claimed.item.tenant, key)
+        CACHE_LOOKUPS.labels("results", "miss" if known is None else "hit").inc()
         if known is not None:
             return known
         response = await self._process(claimed, photo, options)
         if await self._key(self._call(claimed), photo_sha256, options) != key:
             log.info("rules or model changed meanwhile, the item is made again", item_id=claimed.item.id)
             return await self._made(claimed, photo, photo_key, options, stopping)
-        files = await self._put_files(claimed.item.tenant, key, options, response, stopping)
+        with step("store"):
+            files = await self._put_files(claimed.item.tenant, key, options, response, stopping)
         reports = [result.report for result in response.results]
         return NewResult(
             result_id=f"res_{secrets.token_hex(16)}",
@@ -181,7 +186,7 @@ class Maker:
 
     async def _process(self, claimed: Claimed, photo: bytes, options: ProcessOptions) -> ProcessImageResponse:
         item = claimed.item
-        suspect = item.attempts > 1 and item.error_reason == failures.STAGE_BROKE
+        suspect = item.attempts > 1 and item.error_reason == STAGE_UNAVAILABLE
         async with (
             self._isolation.alone() if suspect else self._isolation.together(),
             self._limits.enter(item.tenant, len(photo)),
@@ -224,13 +229,18 @@ class Maker:
     def _call(self, claimed: Claimed) -> Call:
         item = claimed.item
         return Call(
-            request_id=f"item-{item.id}-{item.attempts}",
+            request_id=request_id_of(item),
             tenant=item.tenant,
             deadline=monotonic() + self._timeout_s,
             patient=True,
             item_id=item.key,
             wait_for_ready=True,
         )
+
+
+def request_id_of(item: Item) -> str:
+    """What the stages call an attempt at an item."""
+    return f"item-{item.id}-{item.attempts}"
 
 
 async def _unless(stopping: asyncio.Event, waiting: Coroutine[Any, Any, None]) -> None:

@@ -17,22 +17,30 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, get_current_span
 
 from services.common.bus import Bus
+from services.common.telemetry.traces import TRACEPARENT, incoming, outgoing, tracer
 from services.common.topology import JOB_WORK, WORKERS, work_subject
+from services.gateway.metrics import REDELIVERIES
 from services.gateway.state.work import Dispatched
 
 log = structlog.get_logger()
 
 _PUBLISH_TIMEOUT_S: Final = 5.0
+_ITEMS_IN_THE_JOBS_TRACE: Final = 100
+"""The first items of a job go on the trace of the call that made it. Later ones have a trace each that links to it: one
+of a million spans could not be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages nobody has yet, and how many somebody has and has not acknowledged."""
+    """How many messages nobody has yet, how many somebody has and has not acknowledged, and how many are asked for."""
 
     undelivered: int
     unacknowledged: int
+    waiting_pulls: int
 
 
 class QueueLostError(Exception):
@@ -49,12 +57,16 @@ class Delivery:
     """A message in this worker's hands, until it says what became of it.
 
     What is said while NATS is away is lost: the message then comes again, to whomever, and does no harm.
+
+    Attributes:
+        trace: The context it was sent in.
     """
 
     def __init__(self, message: Msg, item_id: int, job_id: str) -> None:
         self._message = message
         self.item_id = item_id
         self.job_id = job_id
+        self.trace = incoming(message.headers or {})
 
     async def in_progress(self) -> None:
         """It is being worked on: nobody else gets it for another while."""
@@ -102,7 +114,7 @@ class WorkQueue:
                 work_subject(item.tenant),
                 json.dumps({"item_id": item.item_id, "job_id": item.job_id, "tenant": item.tenant}).encode(),
                 timeout=_PUBLISH_TIMEOUT_S,
-                headers={"Nats-Msg-Id": f"item-{item.item_id}-{item.dispatches}"},
+                headers={"Nats-Msg-Id": f"item-{item.item_id}-{item.dispatches}", **_trace_of(item)},
             )
             for item in items
         ]
@@ -119,7 +131,7 @@ class WorkQueue:
             info = await self._bus.client.jetstream().consumer_info(JOB_WORK.name, WORKERS.name)
         except NotFoundError:
             raise QueueLostError from None
-        return Depth(info.num_pending or 0, info.num_ack_pending or 0)
+        return Depth(info.num_pending or 0, info.num_ack_pending or 0, info.num_waiting or 0)
 
     async def close(self) -> None:
         """Pulls no more. A message that was on its way comes again, to another."""
@@ -140,8 +152,22 @@ class WorkQueue:
             return None
         try:
             content = json.loads(message.data)
-            return Delivery(message, int(content["item_id"]), str(content["job_id"]))
+            delivery = Delivery(message, int(content["item_id"]), str(content["job_id"]))
         except (ValueError, KeyError, TypeError) as error:
             log.error("a message in the work queue cannot be read", subject=message.subject, error=repr(error))
             await message.term()
             return None
+        if message.metadata.num_delivered > 1:
+            REDELIVERIES.inc()
+        return delivery
+
+
+def _trace_of(item: Dispatched) -> dict[str, str]:
+    """The headers that carry the item's trace to its worker."""
+    job = incoming({TRACEPARENT: item.traceparent})
+    parent, links = job, []
+    if item.position >= _ITEMS_IN_THE_JOBS_TRACE:
+        parent, links = Context(), [Link(get_current_span(job).get_span_context())]
+    about = {"packshot.job_id": item.job_id, "packshot.item_id": item.item_id}
+    with tracer.start_as_current_span("send item", parent, SpanKind.PRODUCER, about, links):
+        return outgoing()

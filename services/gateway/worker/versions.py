@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from packshot.v1.rules_pb2 import GetRulePackRequest, RulePack
 from services.common.errors import ServiceError
+from services.gateway.metrics import CACHE_LOOKUPS
 from services.gateway.stages import Call, Stages, renamed_field
 
 T = TypeVar("T")
@@ -45,7 +46,9 @@ class Versions:
 
     async def _fresh(self, name: Any, ask: Callable[[], Awaitable[T]]) -> T:
         asked_at, answer = self._known.get(name, (float("-inf"), None))
-        if monotonic() - asked_at > _FRESH_S:
+        is_fresh = monotonic() - asked_at <= _FRESH_S
+        CACHE_LOOKUPS.labels("versions", "hit" if is_fresh else "miss").inc()
+        if not is_fresh:
             asked_at = monotonic()
             answer = await ask()
             self._known[name] = asked_at, answer

@@ -15,9 +15,12 @@ from time import monotonic
 from typing import Final, TypeVar
 
 import structlog
+from opentelemetry.trace import SpanKind, get_current_span
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.bus import Bus
+from services.common.telemetry.traces import tracer
+from services.gateway.metrics import ATTEMPT_DURATION, ATTEMPTS, DEAD_LETTERS
 from services.gateway.state import work
 from services.gateway.state.database import Database
 from services.gateway.state.errors import UnavailableError
@@ -25,7 +28,7 @@ from services.gateway.state.tables import Result
 from services.gateway.state.work import Claimed, NewResult
 from services.gateway.worker import backoff, dead_letters
 from services.gateway.worker.failures import AttemptError, Remedy
-from services.gateway.worker.item import Maker, StoppingError
+from services.gateway.worker.item import Maker, StoppingError, request_id_of
 from services.gateway.worker.queue import Delivery, WorkQueue
 
 T = TypeVar("T")
@@ -144,8 +147,13 @@ class Worker:
         if claimed is None:
             await delivery.done()  # it has ended, is not wanted yet, or another has it
             return
-        with structlog.contextvars.bound_contextvars(
-            tenant=claimed.item.tenant, job_id=claimed.item.job_id, item_key=claimed.item.key
+        item = claimed.item
+        ids = {"request_id": request_id_of(item), "tenant": item.tenant, "job_id": item.job_id, "item_id": item.id}
+        about = {f"packshot.{name}": value for name, value in ids.items()} | {"packshot.attempt": item.attempts}
+        with (
+            structlog.contextvars.bound_contextvars(**ids, item_key=item.key),
+            tracer.start_as_current_span("work on item", delivery.trace, SpanKind.CONSUMER, about),
+            ATTEMPT_DURATION.time(),
         ):
             await self._run(delivery, claimed)
 
@@ -157,11 +165,13 @@ class Worker:
             await asyncio.wait({making, renewing}, return_when=asyncio.FIRST_COMPLETED)
             if not making.done():
                 renewing.result()
-                log.warning("another worker has taken the item over", item_id=claimed.item.id)
+                log.warning("another worker has taken the item over")
+                _count("lost")
                 return
             await self._settle(delivery, claimed, making.result())
         except asyncio.CancelledError:
             await self._release(delivery, claimed)
+            _count("released")
             raise
         finally:
             for task in (making, renewing):
@@ -194,26 +204,33 @@ class Worker:
         item = claimed.item
         if outcome is None:
             await self._release(delivery, claimed)
+            _count("released")
             return
         if isinstance(outcome, AttemptError) and outcome.remedy is Remedy.WAIT:
             wait_s = backoff.delay_s(item.dispatches, _HELD_BACK_S, self._chance)
             log.warning("item", state="waiting", reason=outcome.reason, wait_s=round(wait_s, 1))
             await self._release(delivery, claimed, wait_s, outcome)
+            _count("waiting")
             return
         if isinstance(outcome, AttemptError) and outcome.remedy is Remedy.GIVE_BACK:
             log.info("item", state="held back", reason=outcome.reason)
             await self._release(delivery, claimed, max(outcome.after_s or 0.0, _HELD_BACK_S))
+            _count("held-back")
             return
         if not isinstance(outcome, AttemptError):
             await self._write(lambda session: work.finish(session, claimed, outcome, _now()))
             log.info("item", state="succeeded", attempt=item.attempts)
+            _count("succeeded")
             await delivery.done()
         elif outcome.remedy is Remedy.NONE:
             await self._fail(claimed, outcome, dead=False)
+            _count("failed")
             await delivery.done()
         elif item.attempts >= self._attempts:
             if await self._fail(claimed, outcome, dead=True):
                 dead_letters.publish(self._bus, claimed, outcome.reason, outcome.message, _now())
+                DEAD_LETTERS.labels(outcome.reason).inc()
+            _count("dead")
             await delivery.give_up()
         else:
             wait_s = backoff.delay_s(item.attempts, self._first_retry_s, self._chance)
@@ -224,6 +241,7 @@ class Worker:
                 )
             )
             log.info("item", state="retrying", attempt=item.attempts, reason=outcome.reason, wait_s=round(wait_s, 1))
+            _count("retrying")
             await delivery.done()
         self._changed(item.job_id)
 
@@ -278,6 +296,12 @@ class Worker:
                 continue
             if not held:
                 return
+
+
+def _count(outcome: str) -> None:
+    """How an attempt ended, for its span and the metrics."""
+    get_current_span().set_attribute("packshot.outcome", outcome)
+    ATTEMPTS.labels(outcome).inc()
 
 
 def _now() -> datetime:
