@@ -61,7 +61,8 @@ _WITHOUT_NATS: Final = (
 class LocalStack:
     """Runs gateway, segmenter, compositor and validator while entered; `address` is the gateway's.
 
-    Environment variables of the services apply as they do to processes, but for the addresses.
+    Environment variables of the services apply as they do to processes, but for the addresses, and photos are decoded
+    in this process: they are the files of the person who runs it, and three more processes would take time to start.
 
     Args:
         proposers: What proposes mattes, e.g. ("classical", "u2netp"); None means SEGMENTER_PROPOSERS.
@@ -111,8 +112,8 @@ class LocalStack:
     async def _start(self) -> None:
         nats_url = await self._prepare(self._data) if self._data is not None else ""
         segmenter_settings = self._segmenter_settings()
-        compositor_settings = CompositorSettings(listen=self._socket("compositor"))
-        validator_settings = ValidatorSettings(listen=self._socket("validator"))
+        compositor_settings = CompositorSettings(listen=self._socket("compositor"), decode_workers=0)
+        validator_settings = ValidatorSettings(listen=self._socket("validator"), decode_workers=0)
         configure_logs("packshot", CompositorSettings(log_level="error", log_format="console"))
         await self._serve(segmenter.create(segmenter_settings), segmenter_settings)
         await self._serve(compositor.create(compositor_settings), compositor_settings)
@@ -159,7 +160,7 @@ class LocalStack:
         await server.start()
 
     def _segmenter_settings(self) -> SegmenterSettings:
-        settings = SegmenterSettings(listen=self._socket("segmenter"))
+        settings = SegmenterSettings(listen=self._socket("segmenter"), decode_workers=0)
         if self._proposers is not None:
             settings.proposers = tuple(self._proposers)
         if self._models_dir is not None:

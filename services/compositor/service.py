@@ -30,7 +30,16 @@ from packshot.v1.report_pb2 import RESOLUTION_AUTO_CORRECTED, RESOLUTION_MANUAL,
 from packshot.v1.report_pb2 import Finding as FindingMessage
 from services.common.errors import invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
-from services.common.photo import PhotoError, decode_matte, decode_photo, encode_jpeg, encode_matte, encode_png
+from services.common.photo import (
+    Decode,
+    PhotoError,
+    decode_matte,
+    decode_photo,
+    encode_jpeg,
+    encode_matte,
+    encode_png,
+)
+from services.common.telemetry.steps import step
 from services.compositor.canvas import Packshot
 from services.compositor.compose import Product, arrange_pieces, counted, place, place_outline, prepare_product
 from services.compositor.cutout import make_cutout
@@ -56,37 +65,42 @@ _TRAITS: Final = {
 class CompositorServicer(compositor_pb2_grpc.CompositorServiceServicer):
     """CompositorService over the domain."""
 
-    def __init__(self, executor: BoundedExecutor) -> None:
+    def __init__(self, executor: BoundedExecutor, decode: Decode = decode_photo) -> None:
         self._executor = executor
+        self._decode = decode
 
     async def ComposeImage(
         self, request: ComposeImageRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> ComposeImageResponse:
-        return await self._executor.run(_compose, request)
+        return await self._executor.run(_compose, request, self._decode)
 
     async def RenderCutout(
         self, request: RenderCutoutRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> RenderCutoutResponse:
-        return await self._executor.run(_cut_out, request)
+        return await self._executor.run(_cut_out, request, self._decode)
 
 
-def _compose(request: ComposeImageRequest) -> ComposeImageResponse:
-    given, product = _product(request)
+def _compose(request: ComposeImageRequest, decode: Decode) -> ComposeImageResponse:
+    given, product = _product(request, decode)
     composed = ComposeImageResponse(findings=[_finding(finding) for finding in product.findings])
     if request.debug:
         composed.debug_images.extend(_debug_images(explain_product(given.matte, given.uncertainty, product)))
     for target in request.targets:
-        placed = _place(product, target)
-        composed.compositions.append(_composition(target, placed))
+        with step("compose"):
+            placed = _place(product, target)
+        with step("encode"):
+            composed.compositions.append(_composition(target, placed))
         if request.debug:
             composed.debug_images.extend(_explained(given.image, product, target, placed))
     return composed
 
 
-def _cut_out(request: RenderCutoutRequest) -> RenderCutoutResponse:
-    given, product = _product(request)
+def _cut_out(request: RenderCutoutRequest, decode: Decode) -> RenderCutoutResponse:
+    given, product = _product(request, decode)
     cutout = make_cutout(given.image, product.foreground, product.matte, keep_background=request.keep_background)
-    return RenderCutoutResponse(png=encode_png(cutout), findings=[_finding(finding) for finding in product.findings])
+    with step("encode"):
+        png = encode_png(cutout)
+    return RenderCutoutResponse(png=png, findings=[_finding(finding) for finding in product.findings])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +112,16 @@ class _Given:
     uncertainty: Matte | None
 
 
-def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[_Given, Product]:
+def _product(request: ComposeImageRequest | RenderCutoutRequest, decode: Decode) -> tuple[_Given, Product]:
     """What came, and its refined product."""
     try:
-        photo = decode_photo(request.photo)
+        with step("decode"):
+            photo = decode(request.photo)
     except PhotoError as error:
         raise unusable_photo("photo", error) from error
     try:
-        matte = decode_matte(request.matte_png)
+        with step("decode"):
+            matte = decode_matte(request.matte_png)
     except PhotoError as error:
         raise unusable_photo("matte_png", error) from error
     if matte.shape != photo.image.shape[:2]:
@@ -118,14 +134,15 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest) -> tuple[_Given
     traits = frozenset(_TRAITS[trait] for trait in request.traits if trait in _TRAITS)
     given = _Given(photo.image, matte, counted(_uncertainty(request.uncertainty_png), traits))
     try:
-        product = prepare_product(
-            photo.image,
-            matte,
-            EdgeTreatment(tighten_px=request.edge.tighten_px),
-            already_cut_out=photo.alpha is not None,
-            uncertainty=given.uncertainty,
-            traits=traits,
-        )
+        with step("refine"):
+            product = prepare_product(
+                photo.image,
+                matte,
+                EdgeTreatment(tighten_px=request.edge.tighten_px),
+                already_cut_out=photo.alpha is not None,
+                uncertainty=given.uncertainty,
+                traits=traits,
+            )
         return given, product
     except EmptyMatteError as error:
         raise invalid_argument("matte_png", error.reason, str(error)) from error

@@ -2,11 +2,11 @@
 
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import ServerSettings
+from services.common.settings import StageSettings
 
 
-class CompositorSettings(ServerSettings):
-    """The compositor adds nothing to what every service has."""
+class CompositorSettings(StageSettings):
+    """The compositor adds nothing to what every stage has."""
 
     model_config = SettingsConfigDict(env_prefix="COMPOSITOR_")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -9,12 +10,14 @@ import grpc
 import structlog
 
 from packshot.v1 import segmenter_pb2_grpc
+from services.common.decoder.isolated import create_decoder
 from services.common.executor import BoundedExecutor
 from services.common.server import Service, StartError
 from services.segmenter.classical import ClassicalProposer
 from services.segmenter.description import describe
 from services.segmenter.fallback import FallbackProposer, FallbackRefiner
 from services.segmenter.learned import LearnedProposer
+from services.segmenter.metrics import MODEL_INFO
 from services.segmenter.model import ModelError
 from services.segmenter.model_files import digest_of, weights_path
 from services.segmenter.onnx_model import OnnxModel
@@ -74,15 +77,18 @@ def create(settings: SegmenterSettings) -> Service:
 
     proposers = [proposer(name) for name in names]
     executor = BoundedExecutor(settings.workers, settings.queue_size)
-    description = describe(
-        {name: _weights(name, local, settings) for name in (*names, *((SamProposer.name,) if with_sam else ()))}
-    )
-    servicer = SegmenterServicer(proposers, executor, description, refiner())
+    decoder = create_decoder(settings)
+    weights = {name: _weights(name, local, settings) for name in (*names, *((SamProposer.name,) if with_sam else ()))}
+    description = describe(weights)
+    for name, digest in weights.items():
+        MODEL_INFO.labels(name, digest).set(1)
+    servicer = SegmenterServicer(proposers, executor, description, refiner(), decoder.decode)
 
     def register(server: grpc.aio.Server) -> None:
         segmenter_pb2_grpc.add_SegmenterServiceServicer_to_server(servicer, server)
 
     async def ready() -> None:
+        await asyncio.to_thread(decoder.start)
         # Not while they load: the log has no form before the service is made.
         for model in local.values():
             log.info("model loaded", model=model.name, sha256=model.weights_sha256, published=model.is_published)
@@ -92,6 +98,7 @@ def create(settings: SegmenterSettings) -> Service:
 
     async def close() -> None:
         await executor.close()
+        await asyncio.to_thread(decoder.close)
         if triton is not None:
             await triton.close()
 

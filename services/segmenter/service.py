@@ -15,7 +15,8 @@ from packshot.v1.segmenter_pb2 import (
 )
 from services.common.errors import ServiceError, invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
-from services.common.photo import PhotoError, PhotoWarning, decode_photo, encode_matte
+from services.common.photo import Decode, PhotoError, PhotoWarning, decode_photo, encode_matte
+from services.common.telemetry.steps import step
 from services.segmenter.background import BackgroundKind
 from services.segmenter.description import Description
 from services.segmenter.model import ModelDeadlineError, ModelUnavailableError
@@ -52,11 +53,13 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
         executor: BoundedExecutor,
         description: Description,
         refiner: Refiner | None = None,
+        decode: Decode = decode_photo,
     ) -> None:
         self._proposers = proposers
         self._executor = executor
         self._description = description
         self._refiner = refiner
+        self._decode = decode
 
     async def SegmentImage(
         self, request: SegmentImageRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -70,21 +73,23 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
 
     def _segment(self, request: SegmentImageRequest) -> SegmentImageResponse:
         try:
-            photo = decode_photo(request.photo)
+            with step("decode"):
+                photo = self._decode(request.photo)
         except PhotoError as error:
             raise unusable_photo("photo", error) from error
         roi = None
         if request.HasField("region_of_interest"):
             roi = _region(request.region_of_interest, photo.image.shape[:2])
         try:
-            segmentation = segment(
-                photo.image,
-                alpha=photo.alpha,
-                roi=roi,
-                points=[Point(point.y, point.x, point.include) for point in request.points],
-                proposers=self._proposers,
-                refiner=self._refiner,
-            )
+            with step("segment"):
+                segmentation = segment(
+                    photo.image,
+                    alpha=photo.alpha,
+                    roi=roi,
+                    points=[Point(point.y, point.x, point.include) for point in request.points],
+                    proposers=self._proposers,
+                    refiner=self._refiner,
+                )
         except PointError as error:
             raise invalid_argument(f"points[{error.index}]", error.reason, str(error)) from error
         except ModelUnavailableError as error:
@@ -93,12 +98,13 @@ class SegmenterServicer(segmenter_pb2_grpc.SegmenterServiceServicer):
         except ModelDeadlineError as error:
             raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "MODEL_DEADLINE_EXCEEDED", str(error)) from error
         warnings: list[PhotoWarning | SegmentationWarning] = [*photo.warnings, *segmentation.warnings]
-        return SegmentImageResponse(
-            matte_png=encode_matte(segmentation.matte),
-            uncertainty_png=encode_matte(segmentation.undecided),
-            segmentation=_message(segmentation),
-            warnings=[image_pb2.Warning(code=warning.code, message=warning.message) for warning in warnings],
-        )
+        with step("encode"):
+            return SegmentImageResponse(
+                matte_png=encode_matte(segmentation.matte),
+                uncertainty_png=encode_matte(segmentation.undecided),
+                segmentation=_message(segmentation),
+                warnings=[image_pb2.Warning(code=warning.code, message=warning.message) for warning in warnings],
+            )
 
 
 def _region(box: BoundingBox, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.common.settings import ServerSettings
+from services.common.settings import StageSettings
 
 
-class SegmenterSettings(ServerSettings):
+class SegmenterSettings(StageSettings):
     """What proposes mattes and where the models' weights lie."""
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTER_")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.photo import DEFAULT_LIMITS, DecodedPhoto, PhotoLimits, decode_photo
+from services.common.photo import Decode, DecodedPhoto, decode_photo
 from services.validator.catalogue import CATALOGUE, Kind, Measurement, Measurements, Origin
 from services.validator.measurements.border import find_border
 from services.validator.measurements.color_mode import color_mode
@@ -53,7 +53,7 @@ def measure(
     *,
     matte: NDArray[np.float32] | None = None,
     known: Mapping[str, float] = MappingProxyType({}),
-    limits: PhotoLimits = DEFAULT_LIMITS,
+    decode: Decode = decode_photo,
 ) -> Measurements:
     """Measure a finished image.
 
@@ -62,7 +62,7 @@ def measure(
         matte: float32 (H, W) in [0, 1] on the image's own pixels, where the product is known. Without one a file's own
             transparency serves, and without that the background is found from the pixels (`measurements/regions.py`).
         known: measurements that the finished file cannot show (`Origin.KNOWN` in the catalogue), by name.
-        limits: of the decoder.
+        decode: turns the file into pixels.
 
     Returns:
         Every quantity of the catalogue by name, in its order; one that could not be measured has no value but a reason.
@@ -72,7 +72,7 @@ def measure(
         MeasureError: the matte has another size than the image, or a known measurement has a wrong name or value.
     """
     _check_known(known)
-    photo = decode_photo(data, limits)
+    photo = decode(data)
     _check_matte(matte, photo.image.shape[:2])
     values: dict[str, float | str | None] = dict(known)
     reasons: dict[str, str] = {}

@@ -17,7 +17,8 @@ from packshot.v1.validator_pb2 import EvaluatedRule, ValidateImageRequest, Valid
 from services.common.dates import day_or_today
 from services.common.errors import ServiceError, invalid_argument, unusable_photo
 from services.common.executor import BoundedExecutor
-from services.common.photo import PhotoError, decode_matte
+from services.common.photo import Decode, PhotoError, decode_matte, decode_photo
+from services.common.telemetry.steps import step
 from services.validator.catalogue import Measurement, Measurements
 from services.validator.evaluate import Evaluation, RuleResult, RuleStatus, evaluate
 from services.validator.measure import MeasureError, measure
@@ -55,9 +56,10 @@ _CURES: Final = {
 class ValidatorServicer(validator_pb2_grpc.ValidatorServiceServicer):
     """ValidatorService over the rule packs."""
 
-    def __init__(self, packs: PackRegistry, executor: BoundedExecutor) -> None:
+    def __init__(self, packs: PackRegistry, executor: BoundedExecutor, decode: Decode = decode_photo) -> None:
         self._packs = packs
         self._executor = executor
+        self._decode = decode
 
     async def ValidateImage(
         self, request: ValidateImageRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -69,7 +71,7 @@ class ValidatorServicer(validator_pb2_grpc.ValidatorServiceServicer):
         for pack in packs:
             _known("category", pack.rules_for, request.category)
         day = day_or_today(request.as_of_date, "as_of_date")
-        measurements = await self._executor.run(_measure, request)
+        measurements = await self._executor.run(_measure, request, self._decode)
         return ValidateImageResponse(
             measurements=[_measurement_message(measurement) for measurement in measurements.values()],
             evaluations=[
@@ -90,13 +92,15 @@ class ValidatorServicer(validator_pb2_grpc.ValidatorServiceServicer):
         return GetRulePackResponse(pack=_pack_message(pack, rules, request.category))
 
 
-def _measure(request: ValidateImageRequest) -> Measurements:
+def _measure(request: ValidateImageRequest, decode: Decode) -> Measurements:
     try:
-        matte = decode_matte(request.matte_png) if request.matte_png else None
+        with step("decode"):
+            matte = decode_matte(request.matte_png) if request.matte_png else None
     except PhotoError as error:
         raise unusable_photo("matte_png", error) from error
     try:
-        return measure(request.image, matte=matte, known=dict(request.known))
+        with step("measure"):
+            return measure(request.image, matte=matte, known=dict(request.known), decode=decode)
     except PhotoError as error:
         raise unusable_photo("image", error) from error
     except MeasureError as error:

@@ -5,12 +5,12 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import ServerSettings
+from services.common.settings import StageSettings
 
 REPOSITORY_RULES = Path(__file__).resolve().parents[2] / "rules"
 
 
-class ValidatorSettings(ServerSettings):
+class ValidatorSettings(StageSettings):
     """Where the rules lie."""
 
     model_config = SettingsConfigDict(env_prefix="VALIDATOR_")

@@ -11,6 +11,7 @@ from services.common.photo.decode import decode_matte, decode_photo
 from services.common.photo.encode import encode_jpeg, encode_matte, encode_png
 from services.common.photo.types import (
     DEFAULT_LIMITS,
+    Decode,
     DecodedPhoto,
     PhotoError,
     PhotoLimits,
@@ -19,6 +20,7 @@ from services.common.photo.types import (
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "Decode",
     "DecodedPhoto",
     "PhotoError",
     "PhotoLimits",

@@ -24,6 +24,7 @@ from services.common.photo.pixels import load_pixels, to_rgb_array
 from services.common.photo.types import (
     DEFAULT_LIMITS,
     DecodedPhoto,
+    Empty,
     PhotoError,
     PhotoLimits,
     PhotoWarning,
@@ -57,13 +58,14 @@ _PNG_GREY_8_BITS: Final = b"\x08\x00"
 _TIFF_DNG_VERSION: Final = 50706
 
 _SAYS_TOO_MUCH_METADATA: Final = re.compile("Decompressed data too large|Too much memory used in text")
+_SAYS_OUT_OF_MEMORY: Final = re.compile("out of memory|memory allocation error|cannot allocate memory", re.I)
 _SAYS_UNSUPPORTED: Final = re.compile(
     "unsupported|not supported|not yet supported|cannot handle|unknown pixel mode|unknown data organization", re.I
 )
 _SAYS_TRUNCATED: Final = re.compile("truncated|unexpected end|end of file|premature", re.I)
 
 
-def decode_photo(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> DecodedPhoto:
+def decode_photo(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, empty: Empty = np.empty) -> DecodedPhoto:
     """Decode a photo to upright sRGB pixels.
 
     JPEG, PNG, WebP, TIFF, HEIC, AVIF, GIF and BMP. The orientation (EXIF, XMP, or the container's) is applied,
@@ -73,6 +75,7 @@ def decode_photo(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> DecodedPh
     Args:
         data: the file.
         limits: what the photo may cost; checked before pixels are decoded.
+        empty: makes the arrays of the answer.
 
     Returns:
         The pixels, alpha when the file has any, and warnings on what was odd.
@@ -88,7 +91,10 @@ def decode_photo(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> DecodedPh
         raise
     except Exception as error:  # decoders raise nearly any type on damaged files
         raise _as_photo_error(error, data, file_format) from error
-    return _to_photo(file, file_format)
+    try:
+        return _to_photo(file, file_format, empty)
+    except MemoryError as error:
+        raise _out_of_memory() from error
 
 
 def decode_matte(data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> NDArray[np.float32]:
@@ -154,7 +160,7 @@ def _read(data: bytes, file_format: str, limits: PhotoLimits) -> _PhotoFile:
     return _PhotoFile(picture, alpha, orientation, profile, color_mode, is_animated, tuple(warnings))
 
 
-def _to_photo(file: _PhotoFile, file_format: str) -> DecodedPhoto:
+def _to_photo(file: _PhotoFile, file_format: str, empty: Empty) -> DecodedPhoto:
     picture, alpha = file.picture, file.alpha
     if alpha is not None and alpha.getextrema() == (255, 255):
         alpha = None
@@ -164,8 +170,8 @@ def _to_photo(file: _PhotoFile, file_format: str) -> DecodedPhoto:
         file.alpha = alpha = alpha.transpose(_UPRIGHTING[file.orientation]) if alpha is not None else file.alpha
     picture, description, warnings = to_srgb(picture, file.profile)
     return DecodedPhoto(
-        image=to_rgb_array(picture),
-        alpha=None if alpha is None else _unit_range(alpha),
+        image=to_rgb_array(picture, empty),
+        alpha=None if alpha is None else _unit_range(alpha, empty),
         format=file_format,
         color_mode=file.color_mode,
         has_alpha_channel=file.alpha is not None,
@@ -223,15 +229,17 @@ def _read_orientation(file: ImageFile.ImageFile, warnings: list[PhotoWarning]) -
     return orientation if isinstance(orientation, int) else 1
 
 
-def _unit_range(picture: Image.Image) -> NDArray[np.float32]:
+def _unit_range(picture: Image.Image, empty: Empty = np.empty) -> NDArray[np.float32]:
     """Mode "L" to float32 (H, W) in [0, 1]."""
     levels: NDArray[np.uint8] = np.asarray(picture)
-    return np.divide(levels, np.float32(255), dtype=np.float32)
+    return np.divide(levels, np.float32(255), out=empty(levels.shape, np.float32), dtype=np.float32)
 
 
 def _as_photo_error(error: Exception, data: bytes, file_format: str) -> PhotoError:
     """Say what a decoder's exception means for the photo."""
     text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError) or _SAYS_OUT_OF_MEMORY.search(text):
+        return _out_of_memory()
     if isinstance(error, Image.DecompressionBombError):
         return PhotoError("PHOTO_TOO_MANY_PIXELS", f"The {file_format} photo has too many pixels.")
     if _SAYS_TOO_MUCH_METADATA.search(text):
@@ -243,3 +251,7 @@ def _as_photo_error(error: Exception, data: bytes, file_format: str) -> PhotoErr
     if _SAYS_TRUNCATED.search(text) or ends_early(data, file_format):
         return PhotoError("PHOTO_TRUNCATED", f"The {file_format} file ends before its last pixel; send it again.")
     return PhotoError("PHOTO_CORRUPT", f"The {file_format} file is damaged: {text}.")
+
+
+def _out_of_memory() -> PhotoError:
+    return PhotoError("PHOTO_DECODE_MEMORY", "Decoding the photo needs more memory than there is; send fewer pixels.")

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
+from services.common.photo.types import Empty
+
 _ROWS_AT_ONCE: Final = 256
 _WHITE_OF_16_BITS: Final = 65535
 _WHITE_OF_12_BITS: Final = 4095
@@ -62,10 +64,10 @@ def load_pixels(
     return _part(file)
 
 
-def to_rgb_array(picture: Image.Image) -> NDArray[np.uint8]:
+def to_rgb_array(picture: Image.Image, empty: Empty = np.empty) -> NDArray[np.uint8]:
     """Mode "L" or "RGB" to read-only uint8 (H, W, 3), some rows at a time: Pillow would copy all pixels twice."""
     width, height = picture.size
-    image = np.empty((height, width, 3), np.uint8)
+    image = empty((height, width, 3), np.uint8)
     for top in range(0, height, _ROWS_AT_ONCE):
         rows = slice(top, min(top + _ROWS_AT_ONCE, height))
         band = np.asarray(picture.crop((0, rows.start, width, rows.stop)))

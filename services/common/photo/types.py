@@ -1,8 +1,8 @@
 """What decoding a photo takes and gives: limits, errors, warnings and the decoded photo."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,13 @@ class PhotoLimits:
 
 
 DEFAULT_LIMITS: Final = PhotoLimits()
+
+
+class Empty(Protocol):
+    """Makes an array whose values do not matter yet, as `np.empty` does: where, is its business."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: type[np.generic], /) -> NDArray[Any]:
+        """An array to be written."""
 
 
 class PhotoError(ValueError):
@@ -38,6 +45,9 @@ class PhotoError(ValueError):
         PHOTO_METADATA_TOO_LARGE: text or profiles in the file expand beyond what is sane.
         PHOTO_TRUNCATED: the file ends before its pixels do.
         PHOTO_CORRUPT: the file is damaged.
+        PHOTO_DECODE_MEMORY: decoding takes more memory than there is, or than a photo may take.
+        PHOTO_DECODE_TIMEOUT, PHOTO_DECODER_CRASHED: the decoder was ended, or ended itself; only where it runs in a
+            process of its own, see `services.common.decoder`.
         MATTE_*: the same for a matte, and MATTE_NOT_GREY for anything but an 8-bit grey PNG.
     """
 
@@ -93,3 +103,7 @@ class DecodedPhoto:
     icc_profile: str | None
     is_animated: bool
     warnings: tuple[PhotoWarning, ...]
+
+
+Decode = Callable[[bytes], DecodedPhoto]
+"""A photo's bytes to pixels; raises PhotoError."""

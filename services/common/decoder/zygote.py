@@ -1,0 +1,150 @@
+"""Forks a child per photo and ends the ones that take too long: `python -m … MODULE FUNCTION`, orders on stdin.
+
+One thread and none of gRPC's, so that a fork is safe. It never looks at a photo itself. It ends when the service
+does, because nobody holds the other end of its socket any more.
+"""
+
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pillow_heif
+from PIL import AvifImagePlugin, Image
+
+from services.common.decoder import sandbox
+from services.common.decoder.messages import Order, error_message, photo_message, receive, send
+from services.common.decoder.shared_arrays import SharedArrays
+from services.common.photo.color import srgb_profile, to_srgb
+from services.common.photo.types import DecodedPhoto, PhotoError
+
+Decode = Callable[..., DecodedPhoto]
+
+_EXIT_BROKEN: Final = 70  # EX_SOFTWARE of sysexits.h
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process with a photo."""
+
+    pid: int
+    ends: int
+    """Its pidfd: readable when it has ended."""
+    reply: socket.socket
+    until: float
+
+
+def main(decode: Decode) -> None:
+    """Serves orders until the service is gone."""
+    # dav1d would start a thread per core, each with memory of its own.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = pillow_heif.options.DECODE_THREADS
+    to_srgb(Image.new("RGB", (1, 1)), srgb_profile())  # every packshot has this profile: children find it understood
+    gc.freeze()  # so that no child's garbage collection copies the pages it shares with us
+    with socket.socket(fileno=sys.stdin.fileno()) as orders, selectors.DefaultSelector() as selector:
+        selector.register(orders, selectors.EVENT_READ)
+        send(orders, {"ready": True})
+        _serve(orders, selector, decode)
+
+
+def _serve(orders: socket.socket, selector: selectors.BaseSelector, decode: Decode) -> None:
+    children: dict[int, _Child] = {}
+    while True:
+        for key, _ in selector.select(_seconds_left(children.values())):
+            if key.fileobj is not orders:
+                _bury(children.pop(key.fd), selector, "")
+                continue
+            message, files = receive(orders)
+            if message is None:
+                return  # the kernel ends the children with us
+            child = _fork(Order.from_json(message), files, decode)
+            if child is not None:
+                children[child.ends] = child
+                selector.register(child.ends, selectors.EVENT_READ)
+        now = time.monotonic()
+        for child in [child for child in children.values() if child.until <= now]:
+            os.kill(child.pid, signal.SIGKILL)
+            _bury(children.pop(child.ends), selector, "timeout")
+
+
+def _seconds_left(children: Iterable[_Child]) -> float | None:
+    """Until the first child's time is up; None without children."""
+    return max(min(child.until for child in children) - time.monotonic(), 0.0) if children else None
+
+
+def _fork(order: Order, files: list[int], decode: Decode) -> _Child | None:
+    """A child at work; None when the system gives no process, which the answer says."""
+    file, reply = files[0], socket.socket(fileno=files[1])
+    zygote = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(file)
+        with reply:
+            _tell(reply, {"refused": f"no process for a decoder: {error.strerror}"})
+        return None
+    if pid == 0:
+        _work(order, file, reply, decode, zygote)
+    os.close(file)
+    return _Child(pid, os.pidfd_open(pid), reply, time.monotonic() + order.timeout_s)
+
+
+def _work(order: Order, file: int, reply: socket.socket, decode: Decode, zygote: int) -> None:
+    """The child's whole life; does not return."""
+    code = _EXIT_BROKEN
+    try:
+        _close_all_but(sys.stderr.fileno(), file, reply.fileno())
+        sandbox.enter(order.memory_bytes, zygote)
+        arrays = SharedArrays()
+        with os.fdopen(file, "rb") as photo:
+            data = photo.read()
+        try:
+            answer, descriptors = photo_message(decode(data, order.limits, empty=arrays.empty), arrays)
+        except PhotoError as error:
+            answer, descriptors = error_message(error), []
+        except MemoryError:
+            answer, descriptors = error_message(PhotoError("PHOTO_DECODE_MEMORY", "there is no more")), []
+        send(reply, answer, descriptors)
+        code = 0
+    except BaseException:  # nothing may lead back into the zygote's loop
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _close_all_but(*kept: int) -> None:
+    """The zygote's orders and the answers to other photos are none of the child's business."""
+    start = 0
+    for number in sorted(kept):
+        os.closerange(start, number)
+        start = number + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+
+
+def _bury(child: _Child, selector: selectors.BaseSelector, why: str) -> None:
+    """Says how a child ended; who has its photo already does not listen any more."""
+    _, status = os.waitpid(child.pid, 0)
+    selector.unregister(child.ends)
+    os.close(child.ends)
+    with child.reply:
+        _tell(child.reply, {"ended": why or "crash", "code": os.waitstatus_to_exitcode(status)})
+
+
+def _tell(reply: socket.socket, message: dict[str, Any]) -> None:
+    """Sends, if anybody listens."""
+    reply.setblocking(False)
+    try:
+        send(reply, message)
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main(getattr(importlib.import_module(sys.argv[1]), sys.argv[2]))
