@@ -4,6 +4,9 @@ import json
 
 import grpc
 
+from services.common.renewed_channel import RenewedChannel
+from services.common.tls import CertificateFiles, channel_credentials
+
 _BALANCING: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
 
 _RETRIES: dict[str, object] = {
@@ -30,7 +33,10 @@ _COMMON: tuple[tuple[str, str | int], ...] = (
     ("grpc.max_send_message_length", -1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Names are looked up again whenever a connection ends; by default no sooner than after half a minute, in which a
+    # rollout replaces every replica.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.use_local_subchannel_pool", 1),
@@ -45,9 +51,18 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 _WITHOUT_RETRIES: tuple[tuple[str, str | int], ...] = (*_COMMON, ("grpc.service_config", json.dumps(_BALANCING)))
 
 
-def open_channel(address: str, *, retries: bool = True) -> grpc.aio.Channel:
+def open_channel(address: str, *, retries: bool = True, tls: CertificateFiles | None = None) -> grpc.aio.Channel:
     """A channel to `HOST:PORT`, `dns:///headless-name:PORT` or `unix:/PATH`; connects on first use.
 
-    Without `retries` a call that breaks is the caller's to repeat; one that never left is still repeated.
+    Without `retries` a call that breaks is the caller's to repeat; one that never left is still repeated. With `tls`
+    it is encrypted, and goes over to the files' new contents when they change; no call fails over that.
+
+    Raises:
+        TlsError: The files cannot be used.
     """
-    return grpc.aio.insecure_channel(address, options=OPTIONS if retries else _WITHOUT_RETRIES)
+    options = OPTIONS if retries else _WITHOUT_RETRIES
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return RenewedChannel(
+        lambda pem: grpc.aio.secure_channel(address, channel_credentials(pem), options=options), address, tls
+    )

@@ -6,23 +6,37 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from services.common.allow_list import AllowedClients
 from services.common.interceptors import Calls, Requests
-from services.common.settings import MAX_MESSAGE_BYTES, ServerSettings
-from services.common.telemetry import configure_logs
+from services.common.queueing import Waits
+from services.common.settings import MAX_MESSAGE_BYTES, ServerSettings, env_name
+from services.common.telemetry.logs import configure_logs
+from services.common.telemetry.metrics import serve_metrics
+from services.common.telemetry.traces import start_tracing, stop_tracing
+from services.common.tls import CertificateFiles, TlsError, server_credentials
 
 log = structlog.get_logger()
 
 S = TypeVar("S", bound=ServerSettings)
 
 _HEALTH_PERIOD_S: Final = 2.0
+LIVENESS: Final = "liveness"
+"""Health's name for the process: SERVING from the first moment to the last, whatever it waits for."""
+_NO_SHARING: Final = ("grpc.so_reuseport", 0)
+"""Two processes on one port is a mistake, not load balancing."""
+_MAX_STREAMS: Final = 512
+"""Calls at the same time on one connection; more wait at the caller's."""
+_MAX_METADATA_BYTES: Final = 16 * 2**10
+"""Headers of a call; larger ones are refused."""
 
 
 class StartError(Exception):
@@ -86,31 +100,47 @@ class _LetGoError(Exception):
 
 
 class Server:
-    """A service on its own gRPC server, with health and (by setting) reflection."""
+    """A service on its own gRPC server, with health and (by setting) reflection; by setting on TLS.
+
+    Attributes:
+        address: Where it listens, once started.
+        health_address: Where it answers health alone, once started; empty when nowhere.
+        metrics_address: Where it shows its metrics, once started; empty when nowhere.
+    """
 
     def __init__(self, service: Service, settings: ServerSettings) -> None:
         self._service = service
         self._settings = settings
         self._health = _Health()
         self._server = grpc.aio.server(
-            interceptors=[Calls(), *service.interceptors, Requests(settings.default_deadline_ms)],
+            interceptors=[
+                Calls(),
+                Waits(),
+                *([AllowedClients(settings.tls_allowed_clients)] if settings.tls_allowed_clients else []),
+                *service.interceptors,
+                Requests(settings.default_deadline_ms),
+            ],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-                # Two processes on one port is a mistake, not load balancing.
-                ("grpc.so_reuseport", 0),
+                _NO_SHARING,
             ],
         )
+        self._health_server: grpc.aio.Server | None = None
         self._following: asyncio.Task[None] | None = None
-        self.address = ""
+        self._stop_metrics: Callable[[], None] | None = None
+        self.address = self.health_address = self.metrics_address = ""
 
     async def start(self) -> None:
         """Binds, gets ready, says SERVING.
 
         Raises:
-            StartError: The address cannot be bound, or the service cannot get ready.
+            StartError: An address cannot be bound, a certificate cannot be used, or the service cannot get ready.
         """
         service, settings = self._service, self._settings
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -119,11 +149,21 @@ class Server:
             names = (*service.serves, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
-        try:
-            port = self._server.add_insecure_port(settings.listen)
-        except RuntimeError as error:
-            raise StartError(f"cannot listen on {settings.listen}: is something else running there?") from error
-        self.address = settings.listen if settings.listen.startswith("unix:") else _with_port(settings.listen, port)
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        if settings.health_listen:
+            # Kubelets probe with neither certificate nor TLS.
+            server = grpc.aio.server(options=[("grpc.max_receive_message_length", 2**10), _NO_SHARING])
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+            self.health_address = _bind(settings.health_listen, server.add_insecure_port)
+            await server.start()
+            self._health_server = server
+        if settings.metrics_listen:
+            self.metrics_address, self._stop_metrics = _show_metrics(settings.metrics_listen, service.name)
+        credentials = _credentials(settings)
+        if credentials is None:
+            self.address = _bind(settings.listen, self._server.add_insecure_port)
+        else:
+            self.address = _bind(settings.listen, partial(self._server.add_secure_port, server_credentials=credentials))
         await self._server.start()
         if service.ready is not None:
             await service.ready()
@@ -132,7 +172,7 @@ class Server:
         else:
             await self._follow(service.healthy)
             self._following = asyncio.create_task(self._keep_following(service.healthy))
-        log.info("serving", address=self.address)
+        log.info("serving", address=self.address, tls=credentials is not None)
 
     async def stop(self) -> None:
         """Says NOT_SERVING, refuses new calls, waits for running ones within the grace period, cleans up."""
@@ -146,6 +186,10 @@ class Server:
             self._service.stopping()
         await self._server.stop(self._settings.grace_s)
         await self._service.close()
+        if self._health_server is not None:
+            await self._health_server.stop(None)
+        if self._stop_metrics is not None:
+            await asyncio.to_thread(self._stop_metrics)
         log.info("stopped")
 
     async def _keep_following(self, healthy: Callable[[], Awaitable[bool]]) -> None:
@@ -181,9 +225,15 @@ def run(create: Callable[[S], Service], settings_type: type[S], **given: Any) ->
         for problem in error.errors():
             text = problem["msg"].removeprefix("Value error, ")
             if problem["loc"]:
-                name = prefix + str(problem["loc"][0]).upper()
-                text = f"{name}: {text} (got {problem['input']!r})"
+                setting = str(problem["loc"][0])
+                text = f"{prefix}{setting.upper()}: {text}"
+                field = settings_type.model_fields.get(setting)
+                if field is None or field.annotation is not SecretStr:
+                    text += f" (got {problem['input']!r})"
             print(text, file=sys.stderr)  # noqa: T201
+        return 2
+    except ValueError as error:  # a value that cannot even be read, or no folder of secrets
+        print(error, file=sys.stderr)  # noqa: T201
         return 2
     try:
         return asyncio.run(_serve(create, settings))
@@ -199,14 +249,38 @@ async def _serve(create: Callable[[S], Service], settings: S) -> int:
         loop.add_signal_handler(number, stopping.set)
     service = create(settings)
     configure_logs(service.name, settings)
+    start_tracing(service.name)
     server = Server(service, settings)
     try:
         await server.start()
         await stopping.wait()
     finally:
         await server.stop()
+        await asyncio.to_thread(stop_tracing)
     return 0
 
 
-def _with_port(listen: str, port: int) -> str:
-    return f"{listen.rsplit(':', 1)[0]}:{port}"
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    if settings.tls_cert_file is None:
+        return None
+    files = CertificateFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+    try:
+        return server_credentials(files, ask_clients=settings.tls_client_ca_file is not None)
+    except TlsError as error:
+        raise StartError(f"{env_name(type(settings), 'tls_*_file')}: {error}") from error
+
+
+def _show_metrics(listen: str, service: str) -> tuple[str, Callable[[], None]]:
+    try:
+        return serve_metrics(listen, service)
+    except OSError as error:
+        raise StartError(f"cannot show metrics on {listen}: {error.strerror}") from error
+
+
+def _bind(listen: str, add_port: Callable[[str], int]) -> str:
+    """The address with the port that was taken. Raises StartError when there is none."""
+    try:
+        port = add_port(listen)
+    except RuntimeError as error:
+        raise StartError(f"cannot listen on {listen}: is something else running there?") from error
+    return listen if listen.startswith("unix:") else f"{listen.rsplit(':', 1)[0]}:{port}"

@@ -1,10 +1,11 @@
-"""Authentication: every call carries an API key in `x-api-key`, and belongs to the key's tenant."""
+"""Authentication: every call carries an API key or a token, and belongs to its tenant."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 import structlog
@@ -12,11 +13,16 @@ from google.protobuf.message import Message
 
 from services.common.errors import ServiceError
 from services.common.interceptors import Interceptor, Stream, Unary, metadata_value
+from services.gateway.caller import Caller
 from services.gateway.keys import ApiKeys
+
+if TYPE_CHECKING:
+    from services.gateway.tokens import Tokens
 
 T = TypeVar("T")
 
 API_KEY: Final = "x-api-key"
+AUTHORIZATION: Final = "authorization"
 NO_TENANT: Final = "default"
 """The tenant of calls to a gateway without authentication."""
 NO_KEY: Final = ""
@@ -27,8 +33,11 @@ SCOPE_OF_SERVICE: Final = {
     "packshot.v1.ReviewService": "reviews",
 }
 
+_Find = Callable[[], Awaitable[Caller]]
+"""Whose proof it is; raises ServiceError when it is nobody's, or nobody's any more."""
+
 _FOLLOW_S: Final = 0.5
-"""How often the key of a stream is looked at."""
+"""How often the key or token of a stream is looked at."""
 
 _tenant: ContextVar[str] = ContextVar("tenant", default=NO_TENANT)
 _key_id: ContextVar[str] = ContextVar("key_id", default=NO_KEY)
@@ -40,18 +49,23 @@ def current_tenant() -> str:
 
 
 def current_key_id() -> str:
-    """The id of the API key the call being served came with."""
+    """The id of what the call being served came with: an API key, or a token's subject."""
     return _key_id.get()
 
 
 class Authentication(Interceptor):
-    """Refuses calls without a known key as UNAUTHENTICATED, and without the service's scope as PERMISSION_DENIED.
+    """Refuses calls without a known key or token as UNAUTHENTICATED, without the service's scope as PERMISSION_DENIED.
 
-    A stream whose key is revoked ends as UNAUTHENTICATED, too.
+    A stream whose key is revoked or whose token expires ends as UNAUTHENTICATED, too.
+
+    Args:
+        keys: API keys; None when they open nothing.
+        tokens: The same of tokens.
     """
 
-    def __init__(self, keys: ApiKeys) -> None:
+    def __init__(self, keys: ApiKeys | None, tokens: "Tokens | None") -> None:
         self._keys = keys
+        self._tokens = tokens
 
     def unary(self, method: str, call: Unary) -> Unary:
         async def authenticated(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
@@ -64,8 +78,8 @@ class Authentication(Interceptor):
         async def authenticated(
             requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncGenerator[Message, None]:
-            key = await self._enter(method, context)
-            revoked = asyncio.create_task(self._until_revoked(key))
+            find = await self._enter(method, context)
+            revoked = asyncio.create_task(_until_revoked(find))
             try:
                 async with aclosing(call(requests, context)) as responses:
                     while (response := await _unless(revoked, anext(responses, None))) is not None:
@@ -75,38 +89,65 @@ class Authentication(Interceptor):
 
         return authenticated
 
-    async def _enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> str:
-        """Lets the call in; returns its key."""
-        key = metadata_value(context, API_KEY)
-        if not key:
-            raise ServiceError(
-                grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING", f"send your API key as metadata {API_KEY}"
-            )
-        known = await self._keys.find(key)
-        if known is None:
-            raise _invalid()
+    async def _enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> _Find:
+        """Lets the call in; returns how to see whether it still may."""
+        find = self._proof(context)
+        caller = await find()
         scope = SCOPE_OF_SERVICE[method.split("/")[1]]
-        if scope not in known.scopes:
+        if scope not in caller.scopes:
             raise ServiceError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 "SCOPE_MISSING",
-                f"this API key lacks the scope {scope}",
+                f"this API key or token lacks the scope {scope}",
                 metadata={"scope": scope},
             )
-        _tenant.set(known.tenant)
-        _key_id.set(known.id)
-        structlog.contextvars.bind_contextvars(tenant=known.tenant, key_id=known.id)
-        return key
+        _tenant.set(caller.tenant)
+        _key_id.set(caller.id)
+        structlog.contextvars.bind_contextvars(tenant=caller.tenant, key_id=caller.id)
+        return find
 
-    async def _until_revoked(self, key: str) -> ServiceError:
-        """Follows the key of a stream; returns what to end the stream with."""
-        try:
-            while True:
-                await asyncio.sleep(_FOLLOW_S)
-                if await self._keys.find(key) is None:
-                    return _invalid()
-        except ServiceError as unknown:
-            return unknown
+    def _proof(self, context: grpc.aio.ServicerContext[Any, Any]) -> _Find:
+        """What the call shows. Raises ServiceError when that is nothing, or two things."""
+        keys, tokens = self._keys, self._tokens
+        key = metadata_value(context, API_KEY) if keys is not None else ""
+        scheme, _, token = (metadata_value(context, AUTHORIZATION) if tokens is not None else "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if key and token:
+            raise ServiceError(
+                grpc.StatusCode.UNAUTHENTICATED,
+                "CREDENTIALS_AMBIGUOUS",
+                f"send either {API_KEY} or {AUTHORIZATION}, not both: they may belong to different tenants",
+            )
+        if keys is not None and key:
+            return partial(_by_key, keys, key)
+        if tokens is not None and token:
+            return partial(tokens.find, token)
+        ways = [f"your API key as metadata {API_KEY}"] if keys is not None else []
+        ways += [f"a token as metadata {AUTHORIZATION}: Bearer …"] if tokens is not None else []
+        raise ServiceError(
+            grpc.StatusCode.UNAUTHENTICATED,
+            "API_KEY_MISSING" if keys is not None else "TOKEN_MISSING",
+            f"send {' or '.join(ways)}",
+        )
+
+
+async def _by_key(keys: ApiKeys, key: str) -> Caller:
+    known = await keys.find(key)
+    if known is None:
+        raise ServiceError(
+            grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", "this API key is not known here; was it revoked?"
+        )
+    return Caller(known.id, known.tenant, known.scopes)
+
+
+async def _until_revoked(find: _Find) -> ServiceError:
+    """Follows what a stream was opened with; returns what to end the stream with."""
+    try:
+        while True:
+            await asyncio.sleep(_FOLLOW_S)
+            await find()
+    except ServiceError as refused:
+        return refused
 
 
 async def _unless(ended: asyncio.Task[ServiceError], awaited: Awaitable[T]) -> T:
@@ -130,9 +171,3 @@ async def _unless(ended: asyncio.Task[ServiceError], awaited: Awaitable[T]) -> T
         if not timer.expired():
             raise
         raise ended.result() from None
-
-
-def _invalid() -> ServiceError:
-    return ServiceError(
-        grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", "this API key is not known here; was it revoked?"
-    )

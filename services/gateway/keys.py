@@ -23,12 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.errors import ServiceError
 from services.gateway import commands
+from services.gateway.caller import SCOPES
 from services.gateway.commands import Answer, CommandError, table
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
 from services.gateway.state.tenants import ActiveKey
-
-SCOPES: Final = ("photos", "jobs", "reviews")
 
 _FRESH_S: Final = 1.5
 """Keys read longer ago are read again before they are used."""

@@ -4,16 +4,19 @@ import os
 import secrets
 import socket
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import grpc
 from nats.errors import Error as NatsError
 
 from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc, reviews_pb2_grpc
 from services.common.bus import Bus
-from services.common.server import Service
+from services.common.server import Service, StartError
+from services.common.tls import CertificateFiles, TlsError
 from services.common.topology import DEAD_LETTERS, IMAGE_EVENTS, JOB_WORK
 from services.gateway.auth import NO_TENANT, SCOPE_OF_SERVICE, Authentication
 from services.gateway.background import Background
+from services.gateway.backlog import keep_reading
 from services.gateway.jobs.catalogue_reader import CatalogueReader
 from services.gateway.jobs.service import JobServicer
 from services.gateway.jobs.store import JobStore
@@ -39,12 +42,15 @@ from services.gateway.worker.queue import WorkQueue
 from services.gateway.worker.retention import Retention
 from services.gateway.worker.worker import Worker
 
+if TYPE_CHECKING:
+    from services.gateway.tokens import Tokens
+
 
 def create(settings: GatewaySettings) -> Service:
     """The gateway in its role, with what it needs for that.
 
     Raises:
-        StartError: The database's or the objects' URL cannot be used.
+        StartError: The database's or the objects' URL, or a certificate, cannot be used.
     """
     database = Database(settings.database_url) if settings.database_url else None
     streams = (IMAGE_EVENTS, JOB_WORK, DEAD_LETTERS) if settings.has_jobs else (IMAGE_EVENTS,)
@@ -59,7 +65,8 @@ def create(settings: GatewaySettings) -> Service:
     photo_servicer = PackshotServicer(settings, Pipeline(stages, bus, settings.default_marketplace), stages, limits)
     job_servicer = JobServicer(settings, stages, store, limits)
     review_servicer = ReviewServicer(settings, stages, store)
-    keys = ApiKeys(database) if settings.auth == "api-key" and database is not None else None
+    keys = ApiKeys(database) if settings.auth in ("api-key", "both") and database is not None else None
+    tokens = _tokens(settings, database) if settings.auth in ("jwt", "both") else None
 
     def register(server: grpc.aio.Server) -> None:
         if settings.answers_callers:
@@ -90,6 +97,8 @@ def create(settings: GatewaySettings) -> Service:
             await bus.close()
         if keys is not None:
             await keys.close()
+        if tokens is not None:
+            await tokens.close()
         if database is not None:
             await database.close()
 
@@ -102,7 +111,7 @@ def create(settings: GatewaySettings) -> Service:
         register,
         close,
         ready,
-        interceptors=(Authentication(keys),) if keys is not None else (),
+        interceptors=(Authentication(keys, tokens),) if settings.auth != "off" else (),
         stopping=stopping,
         healthy=healthy,
     )
@@ -114,6 +123,7 @@ class _Jobs:
     def __init__(self, settings: GatewaySettings, database: Database, bus: Bus, background: Background) -> None:
         name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._settings = settings
+        self._database = database
         self._background = background
         self._objects = Objects(settings.objects_url)
         self._nudges = Nudges(bus)
@@ -166,6 +176,8 @@ class _Jobs:
             self._background.start("catalogue reader", self._catalogue_reader.run)
             self._background.start("webhooks", self._webhooks.run)
             self._background.start("retention", self._retention.run)
+            if self._settings.metrics_listen:
+                self._background.start("backlog", lambda: keep_reading(self._database, self._queue))
 
     def stop(self) -> None:
         """Takes no more items."""
@@ -183,12 +195,33 @@ class _Jobs:
 
 
 def _stages(settings: GatewaySettings, *, retries: bool) -> Stages:
-    return Stages(
-        segmenter=settings.segmenter_address,
-        compositor=settings.compositor_address,
-        validator=settings.validator_address,
-        retries=retries,
+    files = CertificateFiles(settings.stage_tls_cert_file, settings.stage_tls_key_file, settings.stage_tls_ca_file)
+    try:
+        return Stages(
+            segmenter=settings.segmenter_address,
+            compositor=settings.compositor_address,
+            validator=settings.validator_address,
+            away_s=settings.stage_away_s,
+            retries=retries,
+            tls=files if files.authorities is not None else None,
+        )
+    except TlsError as error:
+        raise StartError(f"GATEWAY_STAGE_TLS_*_FILE: {error}") from error
+
+
+def _tokens(settings: GatewaySettings, database: Database | None) -> "Tokens":
+    # Ten megabytes of cryptography only for those who use it.
+    from services.gateway.jwks import Jwks
+    from services.gateway.tokens import Expected, Tokens
+
+    expected = Expected(
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_tenant_claim,
+        settings.jwt_scope_claim,
+        settings.jwt_leeway_s,
     )
+    return Tokens(Jwks(settings.jwt_jwks), expected, database)
 
 
 def _is_away(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import ServerSettings
+from services.common.settings import OptionalFile, ServerSettings
 from services.gateway.sources.settings import SourceSettings
 
 
@@ -19,8 +19,28 @@ class GatewaySettings(ServerSettings):
     segmenter_address: str = "127.0.0.1:50052"
     compositor_address: str = "127.0.0.1:50053"
     validator_address: str = "127.0.0.1:50054"
+    stage_tls_ca_file: OptionalFile = Field(
+        default=None, description="PEM: calls to the stages are encrypted, and these authorities have signed for them"
+    )
+    stage_tls_cert_file: OptionalFile = Field(default=None, description="PEM: the gateway's certificate for the stages")
+    stage_tls_key_file: OptionalFile = Field(default=None, description="PEM, its key")
     nats_url: str = Field(default="", description="empty: no events")
-    auth: Literal["api-key", "off"] = Field(default="api-key", description='"off" only on loopback')
+    auth: Literal["api-key", "jwt", "both", "off"] = Field(
+        default="api-key",
+        description='API keys, tokens of an issuer, or both open; "off", on loopback only: all do',
+    )
+    jwt_issuer: str = Field(default="", description="tokens' iss")
+    jwt_audience: str = Field(default="", description="one of tokens' aud")
+    jwt_jwks: str = Field(
+        default="", description="the issuer's keys: https://… (SSL_CERT_FILE names a private authority), or a file"
+    )
+    jwt_tenant_claim: str = Field(default="tenant", min_length=1, description="the claim with the tenant's name")
+    jwt_scope_claim: str = Field(
+        default="scope",
+        min_length=1,
+        description="the claim with photos, jobs, reviews: a list, or words",
+    )
+    jwt_leeway_s: float = Field(default=30.0, ge=0, le=300, description="how far clocks may differ")
     role: Literal["api", "worker", "all"] = Field(
         default="all", description="answer callers, work on jobs, or both; also --role"
     )
@@ -30,7 +50,15 @@ class GatewaySettings(ServerSettings):
     )
     objects_url: str = Field(default="", description="file:///FOLDER or s3://BUCKET/PREFIX; empty: no jobs")
     default_marketplace: str = Field(default="amazon-us", description="for requests that name none")
-    max_concurrent_photos: int = Field(default=64, ge=1, description="photos in work at the same time")
+    max_concurrent_photos: int = Field(
+        default=64, ge=1, description="photos in work at the same time, at the most; fewer when stages are slow"
+    )
+    target_wait_ms: int = Field(
+        default=1_000, ge=1, description="photos are let in as long as they wait no longer than this in stages' queues"
+    )
+    stage_away_s: float = Field(
+        default=10.0, ge=0, allow_inf_nan=False, description="a stage may be away for so long, e.g. to restart"
+    )
     max_stream_items: int = Field(default=16, ge=1, description="unanswered photos of one stream")
     max_upload_bytes: int = Field(default=64 * 2**20, ge=1, description="a photo that comes in chunks")
     worker_concurrency: int = Field(default=4, ge=1, le=256, description="items of jobs in work at the same time")
@@ -88,13 +116,38 @@ class GatewaySettings(ServerSettings):
         return self
 
     @model_validator(mode="after")
+    def _stage_tls_is_whole(self) -> Self:
+        if bool(self.stage_tls_cert_file) != bool(self.stage_tls_key_file):
+            raise ValueError("GATEWAY_STAGE_TLS_CERT_FILE and GATEWAY_STAGE_TLS_KEY_FILE need each other")
+        if self.stage_tls_cert_file and not self.stage_tls_ca_file:
+            raise ValueError("GATEWAY_STAGE_TLS_CERT_FILE needs GATEWAY_STAGE_TLS_CA_FILE")
+        return self
+
+    @model_validator(mode="after")
     def _open_only_on_loopback(self) -> Self:
         if not self.answers_callers:
             return self
         if self.auth == "off" and not _is_loopback(self.listen):
-            raise ValueError(f"auth=off is for loopback only, not for {self.listen}; use api-key")
-        if self.auth == "api-key" and not self.database_url:
-            raise ValueError("auth=api-key needs GATEWAY_DATABASE_URL, where the keys are")
+            raise ValueError(f"auth=off is for loopback only, not for {self.listen}; use api-key or jwt")
+        if self.auth in ("api-key", "both") and not self.database_url:
+            raise ValueError(f"auth={self.auth} needs GATEWAY_DATABASE_URL, where the keys are")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_need_an_issuer(self) -> Self:
+        if self.auth not in ("jwt", "both"):
+            return self
+        needed = {
+            "GATEWAY_JWT_ISSUER": self.jwt_issuer,
+            "GATEWAY_JWT_AUDIENCE": self.jwt_audience,
+            "GATEWAY_JWT_JWKS": self.jwt_jwks,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            raise ValueError(f"auth={self.auth} needs {' and '.join(missing)}")
+        scheme, separator, rest = self.jwt_jwks.partition("://")
+        if separator and scheme != "https" and not (scheme == "http" and _is_loopback(rest.partition("/")[0])):
+            raise ValueError(f"GATEWAY_JWT_JWKS: {scheme}:// lets anybody on the way replace the keys; use https://")
         return self
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway import keys
-from services.gateway.keys import SCOPES
+from services.gateway.caller import SCOPES
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
 from services.gateway.state.tenants import Limits

@@ -11,7 +11,7 @@ from packshot.v1 import jobs_pb2, packshot_pb2, reviews_pb2
 from packshot.v1.packshot_pb2 import ProcessImageRequest, ProcessImagesRequest, StreamItem
 from packshot.v1.rules_pb2 import ListRulePacksRequest
 from services.gateway.auth import SCOPE_OF_SERVICE
-from services.gateway.keys import SCOPES
+from services.gateway.caller import SCOPES
 from tests.helpers.api_keys import as_caller, new_key, new_key_with_id, opened, revoke
 from tests.helpers.gateway import Gateway, failure, running_gateway
 from tests.helpers.stages import PHOTO, Stages, after, segmented
