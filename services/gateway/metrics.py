@@ -22,11 +22,7 @@ CACHE_LOOKUPS: Final = Counter(
     "packshot_cache_lookups_total", "Look-ups in a cache; outcome is hit or miss", ("cache", "outcome")
 )
 
-ATTEMPTS: Final = Counter(
-    "packshot_item_attempts_total",
-    "Attempts at items of jobs; outcome is succeeded, failed, dead, retrying, waiting, held-back, released or lost",
-    ("outcome",),
-)
+ATTEMPTS: Final = Counter("packshot_item_attempts_total", "Attempts at items of jobs, by how they ended", ("outcome",))
 ATTEMPT_DURATION: Final = Histogram(
     "packshot_item_attempt_duration_seconds", "Duration of attempts at items of jobs", buckets=SECONDS
 )
@@ -52,3 +48,9 @@ WEBHOOK_CALLS: Final = Counter(
     "packshot_webhook_calls_total", "Webhook calls; outcome is delivered, failed or given-up", ("outcome",)
 )
 WEBHOOK_DURATION: Final = Histogram("packshot_webhook_duration_seconds", "Duration of webhook calls", buckets=SECONDS)
+
+# A series that only begins with its first event hides that event: Prometheus counts from the second value on.
+for _outcome in ("succeeded", "failed", "dead", "retrying", "waiting", "held-back", "released", "lost"):
+    ATTEMPTS.labels(_outcome)
+for _outcome in ("delivered", "failed", "given-up"):
+    WEBHOOK_CALLS.labels(_outcome)
