@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PHOTO ?=
 TRAIN_ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-chaos check k8s-check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model clean
+.PHONY: help setup run test test-chaos check k8s-check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready ## A virtual environment in .venv/ holding the packshot command, and nats-server
 
@@ -93,6 +93,18 @@ triton: .venv-triton/bin/tritonserver ## A real Triton server (CPU) for the inte
 scenes: setup ## Renders the example scenes again (about half an hour)
 	$(BIN)/pip install --quiet '.[scenes]'
 	$(BIN)/python -m bench.scenes --out bench/scenes/cache
+
+images: ## Images of all services with docker, podman or buildah; see docs/containers.md
+	tools/containers/build.sh
+
+images-proof: setup ## Builds the images without a container engine and runs compose.yaml's services; root, 8 GB of disk
+	$(BIN)/python -m tools.containers.proof
+
+locks: setup ## The images' lock files anew: the newest packages that pyproject.toml allows
+	tools/containers/locks.sh $(BIN)/uv
+
+compose-secrets: ## Passwords for compose.yaml, made once
+	tools/containers/secrets.sh deploy/containers/secrets
 
 clean: ## Removes what make made, but for .venv
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache
