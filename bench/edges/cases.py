@@ -108,6 +108,14 @@ def outline_trimap(trimap: Image) -> Image:
     return outline
 
 
+def opaque_parts(trimap: Image) -> NDArray[np.bool_]:
+    """What of a see-through product an `exact_trimap` (H, W) knows to be opaque: labels and caps, with the margin that
+    the trimap keeps from them."""
+    side = 2 * _trimap_radius_px(trimap) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate((trimap == 255).view(np.uint8), disc) > 0)
+
+
 def _trimap_radius_px(picture: Image) -> int:
     radius_px: int = max(1, round(_TRIMAP_RADIUS * max(picture.shape)))
     return radius_px

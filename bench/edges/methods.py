@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from bench.edges.cases import Case, outline_trimap, read
+from bench.edges.cases import Case, opaque_parts, outline_trimap, read
 from bench.edges.scores import Image, Matte, beyond_touched_blocks, on_white_in_linear_light, on_white_in_srgb
 from bench.memory import peak_mb
 from bench.peers import PEERS, PYMATTING, Peer, run_peer
@@ -130,5 +130,5 @@ def _matting(image: Image, trimap: Image, *, transparent: bool) -> tuple[Matte, 
     foreground = estimate_foreground(image, matte)
     if not transparent:
         return matte, foreground
-    seen = see_through(image, matte, foreground)
+    seen = see_through(image, matte, foreground, opaque_parts(trimap))
     return seen.alpha, seen.foreground

@@ -30,7 +30,7 @@ def continue_backdrop(picture: Float, known: Float) -> Float:
     """
     weight = cv2.blur(known, (_SMOOTHING_PX, 3))
     smooth = cv2.blur(picture * known[..., None], (_SMOOTHING_PX, 3)) / np.maximum(weight, 1e-6)[..., None]
-    filled = np.where(known[..., None] > 0, smooth, _spread(smooth, known))
+    filled = np.where(known[..., None] > 0, smooth, spread(smooth, known))
     across = _along_rows(smooth, known > 0)
     continued = np.where(np.isnan(across), filled, across).astype(np.float32)
     blended: Float = cv2.GaussianBlur(continued, (0, 0), _BLENDING_PX).reshape(picture.shape)
@@ -50,7 +50,8 @@ def _along_rows(smooth: Float, known: NDArray[np.bool_]) -> Float:
     return across
 
 
-def _spread(values: Float, known: Float) -> Float:
+def spread(values: Float, known: Float) -> Float:
+    """Fill a picture (h, w, 3) float32 from where `known` (h, w) float32 in [0, 1] is not 0 (pull-push, see there)."""
     levels = [(values * known[..., None], known)]
     while max(levels[-1][1].shape) > 1:
         height, width = levels[-1][1].shape

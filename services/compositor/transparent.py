@@ -5,17 +5,16 @@ liquid leave of that light per channel (the tint), F what the surface adds or hi
 labels). On white the same pixel is `F + T`. With one backdrop only, F and T cannot be told apart without assumptions:
 six unknowns, three equations. The assumptions here:
 
-- The backdrop goes on behind the product as it does beside it, up to its texture.
-- T is at most what is seen, `C / B`, and at most 1. It does not rise above what is usual around a pixel: what is
-  brighter is a reflection.
+- The backdrop goes on behind the product as it does beside it, without its texture; if its colours change and the
+  product's do not follow, a lens of glass or liquid mixes them, and it is taken for even.
+- T does not rise above what is usual around a pixel (`tint.py`): what is brighter is a reflection.
+- Where the backdrop has almost no light in a channel, single pixels say nothing about T: what is usual holds.
 - A wide area brighter than the backdrop is no glass but a label, and what is almost black is a cap: they stay solid.
 
 References:
     Smith, Blinn, "Blue Screen Matting", SIGGRAPH 1996: what one backdrop can and cannot tell, and triangulation.
     Zongker, Werner, Curless, Salesin, "Environment Matting and Compositing", SIGGRAPH 1999: the model with tint and
     refraction, of which only the tint survives one photo.
-    Lee, "Digital Image Enhancement and Noise Filtering by Use of Local Statistics", PAMI 2(2), 1980, band by band:
-    structure no stronger than the backdrop's own texture is taken for that.
 """
 
 from __future__ import annotations
@@ -29,32 +28,31 @@ from numpy.typing import NDArray
 from services.common.color import linear_to_srgb, srgb_to_lab, srgb_to_linear
 from services.compositor.backdrop import continue_backdrop
 from services.compositor.findings import Finding
+from services.compositor.tint import Tint, as_far_as_followed, glare, usual_tint
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_SUM = np.ones((1, 3), np.float32)
-_MEAN = _SUM / 3
+_MEAN = np.ones((1, 3), np.float32) / 3
 
 _ROOM_SHARE = 0.15  # of the product's longer side, of backdrop looked at around it
 _ROOM_LEAST_PX = 24
 _SMALL_PX = 256  # longer side at which what is smooth is worked out
 _GUARD_PX = 2  # small pixels around the product that may hold some of it
 _ALL = 0.999  # sums of area weights are not exactly 1
+_COVERED = 0.99  # of a pixel: nothing is seen beside the product
 _LEAST_LIGHT = 2e-3  # of a backdrop, linear; darker ones tell nothing
-_BANDS = 6
-_PLAIN = 0.03  # relative deviation of a backdrop from its smooth self, up to which it has no texture
-_TEXTURE_FACTOR = 2.5  # local power beyond this many times the backdrop's is structure of the product
-_USUAL_SHARE = 0.06  # of the longer side: the window in which the usual ratio is found
 _BRIGHTER, _WIDE_BRIGHT = 0.07, 0.11  # than the backdrop, linear, and over that share of the longer side: no reflection
 _BLACK, _WIDE_BLACK = 0.12, 0.04  # of the backdrop's light, and over that share of the longer side: no glass
 _OWN_COLOUR, _COLOURED, _WIDE_COLOURED = 0.05, 0.4, 0.03  # light added in one channel and not in all, linear, and as a
 # share of all that is added: no reflection of a grey surrounding
 _TINTED = 0.2  # between the usual ratios of the channels: the product is tinted as a whole
 _PRINT = 0.03  # of the longer side: what is narrower in a label is print
-_CLEAREST = 0.93  # of the light gets through two walls; more than half of what is lost the surface mirrors back
-_GLARE_SD = 0.1  # linear light: reflections to be expected
-_TINT_SD = 0.15  # relative: how far glass may colour what is seen through it
+_GRAIN = 0.006  # linear light: what a single pixel is off by
+_TINT_SD = 0.15  # how far T may be from what is usual
+_MISFIT = 0.1  # relative, up to which grey glare over what is usual explains a pixel; at twice that it does not
+_STRAY_SHARE = 0.004  # of the longer side: how far the silhouette may reach over the backdrop
+_LIKE_BACKDROP = 0.06  # relative: what is seen there is the backdrop itself
 _GLASS_FROM = 0.25  # of the backdrop's light, in the channel that gets most of it
 _GLASS_REFLECTS = 0.05  # linear light, more than the backdrop's
 _GLASS_SHARE = 0.2  # of the product that has to look like that
@@ -64,7 +62,8 @@ _OUTLINE_PX = 4  # small pixels from the outline in which that may lie
 _MATTE_TRUST = 0.1  # below, the silhouette itself fades
 _OUTLINE = 0.25
 _BUSY = 0.2  # relative deviation of a backdrop from its smooth self, from where on it cannot be taken out
-_SATURATED = 0.1  # of a backdrop's strongest channel, below which the weakest tells nothing
+_SATURATED = 0.1  # of a backdrop's strongest channel, below which the weakest tells little
+_SATURATED_WHOLLY = 0.02  # and below which it tells nothing
 _MANY_COLOURS = 0.25  # between the shares of a channel in a backdrop's light, from one place to another
 _DARK = 0.03  # linear light of a backdrop, below which nothing is seen through a product
 
@@ -113,13 +112,16 @@ def fill_outline(matte: Float) -> Float:
     return np.where(inside > 0, np.float32(1), matte)
 
 
-def see_through(image: NDArray[np.uint8], matte: Float, foreground: NDArray[np.uint8]) -> SeenThrough:
+def see_through(
+    image: NDArray[np.uint8], matte: Float, foreground: NDArray[np.uint8], opaque: Mask | None = None
+) -> SeenThrough:
     """Separate a transparent product from the backdrop that shows through it.
 
     Args:
         image: (H, W, 3) uint8 sRGB.
         matte: (H, W) float32 in [0, 1], the product's solid silhouette; a little too wide does no harm.
         foreground: (H, W, 3) uint8 sRGB, the colours that go with it: they stay where the product is solid.
+        opaque: (H, W) bool, the parts known to be solid: labels, caps; None if nobody knows, then they are looked for.
 
     Returns:
         Matte and foreground as they came, if the product shows no sign of being transparent or if there is no backdrop
@@ -131,26 +133,38 @@ def see_through(image: NDArray[np.uint8], matte: Float, foreground: NDArray[np.u
         return SeenThrough(matte, foreground, (LEFT,))
     light = srgb_to_linear(image[window])
     backdrop = _behind(light, coverage)
-    ratio, busy = _without_texture(cv2.divide(light, backdrop), coverage == 0)
     behind = backdrop[coverage > 0.5][:: max(1, coverage.size // _SMALL_PX**2)]
     typical, shift = np.median(behind, axis=0), _hue_shift(behind)
     is_dark = bool(typical.mean() < _DARK)
-    if not is_dark and typical.min() < _SATURATED * typical.max():
+    if not is_dark and typical.min() < _SATURATED_WHOLLY * typical.max():
         return SeenThrough(matte, foreground, (LEFT,))
-    solid = _solid(ratio, backdrop, coverage, busy, has_many_colours=shift > _MANY_COLOURS)
+    is_saturated = bool(typical.min() < _SATURATED * typical.max())
+    ratio = cv2.divide(light, backdrop)
+    busy = _busyness(ratio, coverage == 0)
+    if opaque is None:
+        solid = _solid(ratio, backdrop, coverage, busy, has_many_colours=shift > _MANY_COLOURS)
+    else:
+        solid = opaque[window].astype(np.float32)
     if not _is_glass(ratio, backdrop, coverage, solid):
         return SeenThrough(matte, foreground)
-    usual = _usual(ratio)
+    clear = (coverage > _COVERED) & (solid < 0.5)
+    if not clear.any():
+        return SeenThrough(matte, foreground)
+    backdrop = as_far_as_followed(backdrop, light, clear)
+    tint = usual_tint(light, backdrop, clear)
+    outermost = _outermost(coverage)
     whole_alpha, whole_colour = np.zeros_like(matte), foreground.copy()
     alpha, colour = whole_alpha[window], whole_colour[window]
     # Strip by strip, so that all of it stays in the processor's cache.
     rows = max(1, _STRIP_PX // coverage.shape[1])
     for strip in (slice(top, top + rows) for top in range(0, coverage.shape[0], rows)):
-        through, on_white = _separate(ratio[strip], backdrop[strip], usual[strip])
+        usual = Tint(tint.through[strip], tint.veil[strip])
+        through, on_white = _separate(light[strip], backdrop[strip], usual, coverage[strip], outermost[strip])
         _keep_solid(through, on_white, solid[strip], coverage[strip], colour[strip])
         alpha[strip], colour[strip] = _as_cutout(on_white, through)
     alpha *= np.clip(coverage / np.float32(_MATTE_TRUST), 0, 1)
-    findings: tuple[Finding, ...] = (LEFT,) if busy > _BUSY or is_dark or shift > _MANY_COLOURS else ()
+    is_left = busy > _BUSY or is_dark or is_saturated or shift > _MANY_COLOURS
+    findings: tuple[Finding, ...] = (LEFT,) if is_left else ()
     if _visible_outline(alpha, colour, coverage) < _SEEN_SHARE:
         findings += (FAINT,)
     return SeenThrough(whole_alpha, whole_colour, findings)
@@ -198,44 +212,17 @@ def _behind(light: Float, coverage: Float) -> Float:
     return large
 
 
-def _without_texture(ratio: Float, beside: Mask) -> tuple[Float, float]:
-    """Take from a ratio (H, W, 3), band by band, what is no stronger than it is beside the product.
-
-    Returns:
-        The ratio, and how far it is from 1 beside the product (root mean square).
-    """
-    # The same without the product, of which no band beside it may hold anything.
-    plain = np.where(beside[..., None], ratio, np.float32(1))
-    deviation = cv2.subtract(plain, (1.0, 1.0, 1.0, 0.0))
-    share = cv2.countNonZero(beside.view(np.uint8)) / beside.size
-    busy = float(np.sqrt(cv2.norm(deviation, cv2.NORM_L2SQR) / (3 * beside.size * share)))
-    if busy <= _PLAIN:
-        return ratio, busy
-    levels, empty = [ratio], [plain]
-    while len(levels) <= _BANDS and min(levels[-1].shape[:2]) > 8:
-        levels.append(cv2.pyrDown(levels[-1]))
-        empty.append(cv2.pyrDown(empty[-1]))
-    result = levels[-1]
-    for level in range(len(levels) - 2, -1, -1):
-        height, width = levels[level].shape[:2]
-        band = cv2.subtract(levels[level], cv2.pyrUp(levels[level + 1], dstsize=(width, height)))
-        of_backdrop = cv2.subtract(empty[level], cv2.pyrUp(empty[level + 1], dstsize=(width, height)))
-        texture = np.array(cv2.mean(cv2.multiply(of_backdrop, of_backdrop))[:3], np.float32) / np.float32(share)
-        local = np.maximum(cv2.blur(cv2.multiply(band, band), (5, 5)), np.float32(1e-12))
-        band *= np.maximum(1 - np.float32(_TEXTURE_FACTOR) * texture / local, 0)
-        result = cv2.add(cv2.pyrUp(result, dstsize=(width, height)), band)
-    return np.maximum(result, 0), busy
+def _busyness(ratio: Float, beside: Mask) -> float:
+    """How far a ratio (H, W, 3) is from 1 beside the product (root mean square)."""
+    deviation = cv2.subtract(np.where(beside[..., None], ratio, np.float32(1)), (1.0, 1.0, 1.0, 0.0))
+    return float(np.sqrt(cv2.norm(deviation, cv2.NORM_L2SQR) / (3 * cv2.countNonZero(beside.view(np.uint8)))))
 
 
-def _usual(ratio: Float) -> Float:
-    """The ratio that is usual around each pixel, at most 1: a median over a wide window."""
-    height, width = ratio.shape[:2]
-    small = _small_size(height, width)
-    radius = max(1, round(_USUAL_SHARE * max(small) / 2))
-    roots = np.sqrt(np.clip(cv2.resize(ratio, small, interpolation=cv2.INTER_AREA), 0, 1))
-    median = cv2.medianBlur(cv2.convertScaleAbs(roots, alpha=255.0), 2 * radius + 1).astype(np.float32)
-    large: Float = cv2.resize((median / 255) ** 2, (width, height), interpolation=cv2.INTER_LINEAR)
-    return large
+def _outermost(coverage: Float) -> Mask:
+    """Where a silhouette (H, W) that is a little too wide would show the backdrop itself."""
+    reach = max(1, round(_STRAY_SHARE * max(coverage.shape)))
+    inner = cv2.erode((coverage > 0).view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    return np.asarray(inner == 0, bool)
 
 
 def _solid(ratio: Float, backdrop: Float, coverage: Float, busy: float, *, has_many_colours: bool) -> Float:
@@ -280,36 +267,31 @@ def _is_glass(ratio: Float, backdrop: Float, coverage: Float, solid: Float) -> b
     return int((inside & passes & ~reflects).sum()) >= _GLASS_SHARE * int((coverage > 0.5).sum())
 
 
-def _separate(ratio: Float, backdrop: Float, usual: Float) -> tuple[Float, Float]:
+def _separate(light: Float, backdrop: Float, usual: Tint, coverage: Float, outermost: Mask) -> tuple[Float, Float]:
     """T and F + T, each (H, W, 3)."""
-    glare = _glare(ratio, backdrop)
-    explained = cv2.subtract(ratio, cv2.divide(cv2.merge([glare] * 3), backdrop))
-    through = cv2.min(explained, np.minimum(usual, np.float32(_CLEAREST)))
-    surface = cv2.multiply(cv2.subtract(explained, through), backdrop)
-    on_white = surface + glare[..., None]
-    on_white += through
-    return through, on_white
+    covered = coverage[..., None]
+    most = 1 - covered * (1 - usual.through)
+    stray = (np.abs(light - backdrop) <= _LIKE_BACKDROP * backdrop + np.float32(_GRAIN)).all(axis=2) & outermost
+    most[stray] = 1
+    rest = light - usual.veil[..., None] * covered
+    expected = most * backdrop
+    rest -= _glare(rest, expected)[..., None]
+    # Where the backdrop is dark a pixel's grain says nothing about T.
+    weight = np.float32(_TINT_SD**2) / (np.float32(_TINT_SD**2) + (np.float32(_GRAIN) / backdrop) ** 2)
+    through = np.clip(most + weight * (rest / backdrop - most), 0, most)
+    return through, light + through * (1 - backdrop)
 
 
-def _glare(ratio: Float, backdrop: Float) -> Float:
-    """Grey light from the surface, (H, W), that explains why the backdrop's colour is washed out.
-
-    The pixel is fitted as `k * B + glare`, both with priors: before a grey backdrop the two look the same, and it is k.
-    """
-    light = cv2.multiply(ratio, backdrop)
-
-    def dot(one: Float, other: Float) -> Float:
-        product: Float = cv2.transform(cv2.multiply(one, other), _SUM)
-        return product
-
-    certainty = 1 / (np.float32(_TINT_SD**2) * dot(light, light) + np.float32(1e-5))
-    bb = dot(backdrop, backdrop) * certainty + 1
-    b1 = cv2.transform(backdrop, _SUM) * certainty
-    ones = 3 * certainty + np.float32(1 / _GLARE_SD**2)
-    right_b = dot(backdrop, light) * certainty + 1
-    right_1 = cv2.transform(light, _SUM) * certainty
-    glare: Float = np.clip((bb * right_1 - b1 * right_b) / (bb * ones - b1 * b1), 0, _darkest(light))
-    return glare
+def _glare(light: Float, expected: Float) -> Float:
+    """Grey light, (H, W), that explains why a pixel is not as expected; what does not fit may be another tint, so there
+    only what all channels have too much of is grey light."""
+    fitted = glare(light, expected)
+    rest = light - fitted[..., None]
+    strength = (rest / np.maximum(expected, np.float32(1e-4))).mean(axis=2).clip(0)
+    misfit = np.linalg.norm(rest - strength[..., None] * expected, axis=2)
+    fits = np.clip(2 - misfit / (np.float32(_MISFIT) * np.linalg.norm(light, axis=2) + np.float32(1e-4)), 0, 1)
+    too_much = _darkest(light - expected).clip(0)
+    return np.asarray(too_much + fits * (fitted - too_much), np.float32)
 
 
 def _keep_solid(through: Float, on_white: Float, solid: Float, coverage: Float, foreground: NDArray[np.uint8]) -> None:

@@ -25,6 +25,7 @@ COLOURED = gradient(SIDE, SIDE, (120, 160, 205), (205, 170, 140))
 WHITE = solid(SIDE, SIDE, (250, 250, 250))
 CLOTH = texture(SIDE, SIDE, (150, 150, 160), 8, 2, 2)
 CLEAR, BROWN, BLUE = (0.96, 0.97, 0.96), (0.55, 0.25, 0.06), (0.5, 0.7, 0.95)
+GREEN = (0.06, 0.85, 0.3)
 
 
 def look(glass: Glass) -> SeenThrough:
@@ -98,9 +99,26 @@ def test_the_edges_of_the_glass_are_seen_on_white() -> None:
 
 def test_an_outline_that_nobody_sees_on_white_is_said_and_not_invented() -> None:
     matte = draw_matte(SIDE, SIDE, disc(80, (130.3, 125.8)), blur_px=0.6)
-    photo = to_srgb_bytes(srgb_to_linear(SWEEP) * (1 - 0.015 * matte[..., None]))
+    photo = to_srgb_bytes(srgb_to_linear(WHITE) * (1 - 0.015 * matte[..., None]))
     seen = see_through(photo, matte, photo)
     assert seen.findings == (FAINT,)
+
+
+def test_what_is_known_to_be_opaque_stays_solid() -> None:
+    glass = vessel(SWEEP, label=(150, 150, 152))  # a label that looks like glass
+    foreground = estimate_foreground(glass.photo, glass.silhouette)
+    seen = see_through(glass.photo, glass.silhouette, foreground, glass.opaque)
+    core = cv2.erode(glass.opaque.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    assert seen.alpha[core].min() > 0.99
+    assert off_truth(seen, glass)[core].mean() < 1.5
+
+
+def test_a_silhouette_that_is_a_little_too_wide_brings_no_fringe() -> None:
+    glass = vessel(SWEEP, tint=BROWN)
+    wide = cv2.dilate(glass.silhouette, np.ones((3, 3), np.uint8))
+    seen = see_through(glass.photo, wide, estimate_foreground(glass.photo, wide))
+    fringe = (wide > 0) & (glass.silhouette == 0)
+    assert off_truth(seen, glass)[fringe].mean() < 3
 
 
 def test_highlights_stay_bright() -> None:
@@ -138,8 +156,18 @@ def test_a_black_backdrop_is_said_to_be_left() -> None:
     assert look(vessel(solid(SIDE, SIDE, (12, 12, 12)))).findings == (LEFT,)
 
 
-def test_before_a_saturated_backdrop_it_stays_solid_and_that_is_said() -> None:
-    glass = vessel(solid(SIDE, SIDE, (210, 70, 20)))
+@pytest.mark.parametrize(("tint", "bound"), [(CLEAR, 9), (GREEN, 9)])
+def test_before_a_saturated_backdrop_its_colour_is_found_nearly_and_that_is_said(
+    tint: tuple[float, float, float], bound: float
+) -> None:
+    glass = vessel(solid(SIDE, SIDE, (180, 30, 85)), tint=tint, label=None, cap=None)
+    seen = look(glass)
+    assert seen.findings == (LEFT,)
+    assert off_truth(seen, glass)[glass.silhouette > 0].mean() < bound
+
+
+def test_before_a_backdrop_without_any_light_in_a_channel_it_stays_solid_and_that_is_said() -> None:
+    glass = vessel(solid(SIDE, SIDE, (210, 70, 0)))
     seen = look(glass)
     assert seen.findings == (LEFT,)
     np.testing.assert_array_equal(seen.alpha, glass.silhouette)

@@ -1,0 +1,68 @@
+"""A tint, a veil and a backdrop that are known, mixed; what is found is held against them."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.compositor.tint import as_far_as_followed, glare, usual_tint
+
+Float = NDArray[np.float32]
+
+SIDE = 120
+CLEAR = np.zeros((SIDE, SIDE), bool)
+CLEAR[10:110, 20:100] = True
+GREY = np.full((SIDE, SIDE, 3), 0.4, np.float32)
+CRIMSON = np.broadcast_to(np.float32([0.45, 0.02, 0.1]), (SIDE, SIDE, 3)).copy()
+
+
+def seen(backdrop: Float, tint: tuple[float, float, float], veil: float) -> Float:
+    light = np.where(CLEAR[..., None], np.float32(tint) * backdrop + np.float32(veil), backdrop)
+    return np.asarray(light, np.float32)
+
+
+@pytest.mark.parametrize("tint", [(0.75, 0.2, 0.7), (0.6, 0.3, 0.1)])
+def test_a_tint_is_found_below_its_veil(tint: tuple[float, float, float]) -> None:
+    found = usual_tint(seen(GREY, tint, 0.03), GREY, CLEAR)
+    np.testing.assert_allclose(found.through[CLEAR], np.broadcast_to(np.float32(tint), (CLEAR.sum(), 3)), atol=0.06)
+
+
+def test_a_tint_is_found_where_the_backdrop_has_little_light() -> None:
+    found = usual_tint(seen(CRIMSON, (0.05, 0.8, 0.25), 0.01), CRIMSON, CLEAR).through[CLEAR].mean(axis=0)
+    np.testing.assert_allclose(found, (0.05, 0.8, 0.25), atol=0.25)
+
+
+def test_clear_glass_is_grey_before_a_coloured_backdrop() -> None:
+    rose = np.broadcast_to(np.float32([0.5, 0.3, 0.4]), (SIDE, SIDE, 3)).copy()
+    found = usual_tint(seen(rose, (0.85, 0.85, 0.85), 0.04), rose, CLEAR).through[CLEAR]
+    assert np.ptp(found, axis=1).max() < 0.02
+    assert found.mean() == pytest.approx(0.85, abs=0.1)
+
+
+def test_a_highlight_does_not_colour_what_is_around_it() -> None:
+    light = seen(GREY, (0.6, 0.3, 0.1), 0.02)
+    without = usual_tint(light, GREY, CLEAR).through
+    light[50:65, 50:65] += 0.6
+    np.testing.assert_allclose(usual_tint(light, GREY, CLEAR).through, without, atol=0.03)
+
+
+def test_glare_is_what_washes_a_colour_out() -> None:
+    washed = np.float32(0.8) * CRIMSON + np.float32(0.05)
+    np.testing.assert_allclose(glare(washed, CRIMSON), 0.05, atol=0.015)
+
+
+def test_a_backdrop_that_the_product_repeats_stays() -> None:
+    stripes = GREY * (1 + 0.6 * np.sin(np.arange(SIDE) / 9))[:, None].astype(np.float32)
+    np.testing.assert_allclose(
+        as_far_as_followed(stripes, seen(stripes, (0.5, 0.5, 0.5), 0), CLEAR), stripes, rtol=0.01
+    )
+
+
+def test_a_backdrop_that_the_product_does_not_repeat_is_taken_for_even() -> None:
+    across = GREY * (1 + 0.6 * np.sin(np.arange(SIDE) / 9))[:, None].astype(np.float32)
+    found = as_far_as_followed(across, seen(GREY, (0.5, 0.5, 0.5), 0), CLEAR)[CLEAR]
+    assert found.std() < 0.2 * across[CLEAR].std()
+
+
+def test_a_backdrop_that_changes_from_top_to_foot_alone_stays() -> None:
+    sweep = GREY * np.linspace(0.5, 1.5, SIDE, dtype=np.float32)[:, None, None]
+    np.testing.assert_allclose(as_far_as_followed(sweep, seen(GREY, (0.5, 0.5, 0.5), 0), CLEAR), sweep, rtol=0.01)
