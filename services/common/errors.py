@@ -9,10 +9,12 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.common.photo.types import PhotoError
+from services.common.photo_error import PhotoError
 
 DOMAIN: Final = "packshot.v1"
 """The domain of every ErrorInfo."""
+STAGE_UNAVAILABLE: Final = "STAGE_UNAVAILABLE"
+"""Reason of a call that no stage took, or that ended with its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> ServiceError:
     if code is grpc.StatusCode.UNAVAILABLE:
         return ServiceError(
             code,
-            "STAGE_UNAVAILABLE",
+            STAGE_UNAVAILABLE,
             f"the {stage} does not answer ({error.details()}); it was tried several times",
             metadata={"stage": stage},
             retry_after_s=1.0,

@@ -8,12 +8,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final, ParamSpec, TypeVar
 
 import grpc
 from threadpoolctl import threadpool_limits
 
 from services.common.errors import ServiceError
+from services.common.queueing import waited_s
+from services.common.telemetry.metrics import (
+    EXECUTOR_PENDING,
+    EXECUTOR_REFUSED,
+    EXECUTOR_RUNNING,
+    EXECUTOR_WAIT,
+    EXECUTOR_WORKERS,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +45,7 @@ class BoundedExecutor:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._workers = workers
         self._bound = workers + queue_size
+        EXECUTOR_WORKERS.inc(workers)
         self._pending = 0
         self._seconds_per_call = 1.0
         self._libc = _glibc()
@@ -51,6 +61,7 @@ class BoundedExecutor:
             ServiceError: RESOURCE_EXHAUSTED with the time to try again after, when too much waits already.
         """
         if self._pending >= self._bound:
+            EXECUTOR_REFUSED.inc()
             waiting = self._pending / self._workers
             raise ServiceError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -60,13 +71,18 @@ class BoundedExecutor:
                 retry_after_s=round(max(0.1, waiting * self._seconds_per_call / 2), 1),
             )
         loop = asyncio.get_running_loop()
-        work = self._pool.submit(self._timed, function, args, kwargs)
+        submitted = time.perf_counter()
+        # With the call's context: what the worker logs and traces is the call's.
+        work = self._pool.submit(copy_context().run, _timed, function, args, kwargs)
         self._pending += 1
+        EXECUTOR_PENDING.inc()
         # The slot is free when the work is done or dropped, not when its caller has given up on it.
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._release))
         # A caller who gives up drops work that still waits; what runs cannot be stopped.
-        seconds, result = await asyncio.wrap_future(work)
-        self._seconds_per_call += 0.2 * (seconds - self._seconds_per_call)
+        began, ended, result = await asyncio.wrap_future(work)
+        waited_s.set(waited_s.get() + began - submitted)
+        EXECUTOR_WAIT.observe(began - submitted)
+        self._seconds_per_call += 0.2 * (ended - began - self._seconds_per_call)
         return result
 
     async def close(self) -> None:
@@ -74,16 +90,11 @@ class BoundedExecutor:
         if self._trim is not None:
             self._trim.cancel()
         await asyncio.to_thread(self._pool.shutdown)
-
-    def _timed(
-        self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> tuple[float, T]:
-        start = time.perf_counter()
-        result = function(*args, **kwargs)
-        return time.perf_counter() - start, result
+        EXECUTOR_WORKERS.dec(self._workers)
 
     def _release(self) -> None:
         self._pending -= 1
+        EXECUTOR_PENDING.dec()
         if not self._pending and self._libc is not None:
             if self._trim is not None:
                 self._trim.cancel()
@@ -94,6 +105,14 @@ class BoundedExecutor:
         if not self._pending and self._libc is not None:
             # By itself: a thread of the pool would not be free for a photo meanwhile.
             threading.Thread(target=self._libc.malloc_trim, args=(0,), daemon=True).start()
+
+
+def _timed(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[float, float, T]:
+    """When the call began and ended, and what it returned."""
+    began = time.perf_counter()
+    with EXECUTOR_RUNNING.track_inprogress():
+        result = function(*args, **kwargs)
+    return began, time.perf_counter(), result
 
 
 def _glibc() -> ctypes.CDLL | None:

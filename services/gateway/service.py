@@ -31,6 +31,7 @@ from packshot.v1.rules_pb2 import (
 from services.common.interceptors import remaining_s, request_id
 from services.gateway.admission import Admission
 from services.gateway.auth import current_tenant
+from services.gateway.concurrency import ConcurrencyLimit, Visit
 from services.gateway.limits import TenantLimits
 from services.gateway.pipeline import Pipeline
 from services.gateway.settings import GatewaySettings
@@ -49,7 +50,8 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
         self._settings = settings
         self._pipeline = pipeline
         self._stages = stages
-        self._admission = Admission(settings.max_concurrent_photos, limits)
+        limit = ConcurrencyLimit(settings.max_concurrent_photos, settings.target_wait_ms / 1000)
+        self._admission = Admission(limit, limits)
         self._stopping = asyncio.Event()
 
     def stop_reading(self) -> None:
@@ -57,15 +59,16 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
         self._stopping.set()
 
     async def ProcessImage(self, request: ProcessImageRequest, context: Context) -> ProcessImageResponse:
-        async with self._admission.enter(current_tenant(), len(request.photo)):
-            return await self._pipeline.process(self._call(context, request.request_id), request.photo, request.options)
+        async with self._admission.enter(current_tenant(), len(request.photo)) as visit:
+            call = self._call(context, request.request_id, visit)
+            return await self._pipeline.process(call, request.photo, request.options)
 
     async def ProcessImages(
         self, request_iterator: AsyncIterator[ProcessImagesRequest], context: Context
     ) -> AsyncGenerator[ProcessImagesResponse, None]:
         async def process(item_id: str, photo: bytes, options: ProcessOptions) -> ProcessImageResponse:
-            async with self._admission.wait(current_tenant(), len(photo)):
-                return await self._pipeline.process(self._call(context, "", item_id), photo, options)
+            async with self._admission.wait(current_tenant(), len(photo)) as visit:
+                return await self._pipeline.process(self._call(context, "", visit, item_id), photo, options)
 
         stream = PhotoStream(
             process,
@@ -78,20 +81,20 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
                 yield response
 
     async def CheckImage(self, request: CheckImageRequest, context: Context) -> CheckImageResponse:
-        async with self._admission.enter(current_tenant(), len(request.image)):
-            return await self._pipeline.check(self._call(context, request.request_id), request)
+        async with self._admission.enter(current_tenant(), len(request.image)) as visit:
+            return await self._pipeline.check(self._call(context, request.request_id, visit), request)
 
     async def CutOutImage(self, request: CutOutImageRequest, context: Context) -> CutOutImageResponse:
-        async with self._admission.enter(current_tenant(), len(request.photo)):
-            return await self._pipeline.cut_out(self._call(context, request.request_id), request)
+        async with self._admission.enter(current_tenant(), len(request.photo)) as visit:
+            return await self._pipeline.cut_out(self._call(context, request.request_id, visit), request)
 
     async def ListRulePacks(self, request: ListRulePacksRequest, context: Context) -> ListRulePacksResponse:
-        return await self._stages.rule_packs(self._call(context, ""))
+        return await self._stages.rule_packs(self._call(context, "", Visit()))
 
     async def GetRulePack(self, request: GetRulePackRequest, context: Context) -> GetRulePackResponse:
-        return GetRulePackResponse(pack=await self._stages.rule_pack(self._call(context, ""), request))
+        return GetRulePackResponse(pack=await self._stages.rule_pack(self._call(context, "", Visit()), request))
 
-    def _call(self, context: Context, asked_id: str, item_id: str = "") -> Call:
+    def _call(self, context: Context, asked_id: str, visit: Visit, item_id: str = "") -> Call:
         """The caller's deadline; for a call without one, and for each item of a stream, the default."""
         timeout_s = remaining_s(context)
         default_s = self._settings.default_deadline_ms / 1000
@@ -105,4 +108,5 @@ class PackshotServicer(packshot_pb2_grpc.PackshotServiceServicer):
             deadline=monotonic() + timeout_s,
             patient=bool(item_id),
             item_id=item_id,
+            visit=visit,
         )

@@ -186,6 +186,7 @@ async def running_jobs(stages: Stages, folder: Path, **environment: str) -> Asyn
         segmenter=stages.address("segmenter"),
         compositor=stages.address("compositor"),
         validator=stages.address("validator"),
+        away_s=0,
     )
     server = Server(_service(settings, clients, store), settings)
     key = await new_key(settings.database_url, "acme")
@@ -230,7 +231,7 @@ def _service(settings: GatewaySettings, stages: StageClients, store: JobStore) -
         ("packshot.v1.JobService", "packshot.v1.ReviewService"),
         register,
         close,
-        interceptors=(Authentication(keys),),
+        interceptors=(Authentication(keys, None),),
         stopping=jobs.stop_reading,
     )
 

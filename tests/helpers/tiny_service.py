@@ -80,8 +80,11 @@ class Tiny:
         self.channel = channel
         self.stub = segmenter_pb2_grpc.SegmenterServiceStub(channel)
 
+    def call(self, word: str, **options: Any) -> grpc.aio.UnaryUnaryCall[SegmentImageRequest, SegmentImageResponse]:
+        return self.stub.SegmentImage(SegmentImageRequest(photo=word.encode()), **options)
+
     async def ask(self, word: str, **options: Any) -> SegmentImageResponse:
-        return await self.stub.SegmentImage(SegmentImageRequest(photo=word.encode()), **options)
+        return await self.call(word, **options)
 
 
 @asynccontextmanager

@@ -6,10 +6,7 @@ from typing import Final
 
 import grpc
 
-from services.common.errors import ServiceError
-
-STAGE_BROKE: Final = "STAGE_UNAVAILABLE"
-"""Reason of a call that ended with its connection; see `services.common.errors.from_rpc_error`."""
+from services.common.errors import STAGE_UNAVAILABLE, ServiceError
 
 TENANT_LIMIT: Final = "TENANT_LIMIT"
 """Reason of a tenant that has used what it may; see `services.gateway.limits`."""
@@ -63,7 +60,7 @@ def of_stages(error: ServiceError, *, stages_ready: bool) -> AttemptError:
         remedy = Remedy.GIVE_BACK
     elif error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after_s is not None:
         remedy = Remedy.WAIT  # overloaded by others
-    elif error.code is grpc.StatusCode.UNAVAILABLE and error.reason != STAGE_BROKE:
+    elif error.code is grpc.StatusCode.UNAVAILABLE and error.reason != STAGE_UNAVAILABLE:
         remedy = Remedy.WAIT  # the stage answers that what it needs itself is away
     elif error.code is grpc.StatusCode.DEADLINE_EXCEEDED and not stages_ready:
         remedy = Remedy.WAIT
