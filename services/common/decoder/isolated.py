@@ -27,6 +27,7 @@ _STOP_S: Final = 5.0
 _GRACE_S: Final = 10.0
 _RETRY_AFTER_S: Final = 1.0
 _ATTEMPTS: Final = 2
+_CLOCK: Final = 4
 _MIB: Final = 2**20
 _ZYGOTE: Final = "services.common.decoder.zygote"
 # What a program needs to find its libraries and its words; nothing else of the service's environment goes along.
@@ -77,13 +78,14 @@ class IsolatedDecoder:
 
     Args:
         workers: Photos decoded at the same time; more wait.
-        timeout_s: Wall time a photo may take.
+        timeout_s: Processor time a photo may take, and four times as much by the clock: a busy machine is not the
+            photo's fault.
         memory_mb: Memory a photo may take beyond what the decoder's process has, in MiB.
         decode: What decodes, with the arguments of `decode_photo`; the zygote imports it by its name.
     """
 
     def __init__(
-        self, workers: int, timeout_s: float, memory_mb: int, decode: Callable[..., DecodedPhoto] = decode_photo
+        self, workers: int, timeout_s: int, memory_mb: int, decode: Callable[..., DecodedPhoto] = decode_photo
     ) -> None:
         self._slots = threading.BoundedSemaphore(workers)
         self._timeout_s = timeout_s
@@ -111,7 +113,7 @@ class IsolatedDecoder:
             PhotoError: also PHOTO_DECODER_CRASHED and PHOTO_DECODE_TIMEOUT.
             ServiceError: UNAVAILABLE, when the system gives no process, or after `close`.
         """
-        order = Order(self._timeout_s, self._memory_mb * _MIB, limits)
+        order = Order(self._timeout_s, self._timeout_s * _CLOCK, self._memory_mb * _MIB, limits)
         with self._slots:
             for _ in range(_ATTEMPTS):
                 try:
@@ -174,8 +176,8 @@ class IsolatedDecoder:
                 case {"ended": "timeout"}:
                     raise PhotoError(
                         "PHOTO_DECODE_TIMEOUT",
-                        f"Decoding took longer than {self._timeout_s:g} s; save the photo anew as a plain JPEG or PNG.",
-                        {"timeout_s": f"{self._timeout_s:g}"},
+                        f"Decoding took longer than {self._timeout_s} s; save the photo anew as a plain JPEG or PNG.",
+                        {"limit_s": str(self._timeout_s)},
                     )
                 case {"ended": "crash", "code": int(code)}:
                     if code == -signal.SIGKILL:  # the kernel: of a kill of ours the zygote says so
@@ -252,7 +254,7 @@ class _Zygote:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
-            ours.settimeout(order.timeout_s + _GRACE_S)
+            ours.settimeout(order.wall_s + _GRACE_S)
             try:
                 with theirs, os.fdopen(os.memfd_create("photo"), "wb") as file:
                     file.write(data)

@@ -12,7 +12,8 @@ from typing import Any, Final, Self
 import numpy as np
 
 from services.common.decoder.shared_arrays import SharedArrays, map_array
-from services.common.photo.types import DecodedPhoto, PhotoError, PhotoLimits, PhotoWarning
+from services.common.photo.types import DecodedPhoto, PhotoLimits, PhotoWarning
+from services.common.photo_error import PhotoError
 
 _MAX_PACKET_BYTES: Final = 2**16
 _MAX_DESCRIPTORS: Final = 4
@@ -28,7 +29,8 @@ class MessageError(ValueError):
 class Order:
     """A photo to decode. The descriptors beside it: the file's bytes, and the socket for the answer."""
 
-    timeout_s: float
+    cpu_s: int
+    wall_s: int
     memory_bytes: int
     limits: PhotoLimits
 
@@ -39,7 +41,7 @@ class Order:
     @classmethod
     def from_json(cls, message: Mapping[str, Any]) -> Self:
         """The order in a message."""
-        return cls(message["timeout_s"], message["memory_bytes"], PhotoLimits(**message["limits"]))
+        return cls(message["cpu_s"], message["wall_s"], message["memory_bytes"], PhotoLimits(**message["limits"]))
 
 
 def send(to: socket.socket, message: Mapping[str, Any], files: Sequence[int] = ()) -> None:

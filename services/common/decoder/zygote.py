@@ -24,7 +24,8 @@ from services.common.decoder import sandbox
 from services.common.decoder.messages import Order, error_message, photo_message, receive, send
 from services.common.decoder.shared_arrays import SharedArrays
 from services.common.photo.color import srgb_profile, to_srgb
-from services.common.photo.types import DecodedPhoto, PhotoError
+from services.common.photo.types import DecodedPhoto
+from services.common.photo_error import PhotoError
 
 Decode = Callable[..., DecodedPhoto]
 
@@ -39,6 +40,7 @@ class _Child:
     ends: int
     """Its pidfd: readable when it has ended."""
     reply: socket.socket
+    cpu_s: int
     until: float
 
 
@@ -59,7 +61,7 @@ def _serve(orders: socket.socket, selector: selectors.BaseSelector, decode: Deco
     while True:
         for key, _ in selector.select(_seconds_left(children.values())):
             if key.fileobj is not orders:
-                _bury(children.pop(key.fd), selector, "")
+                _bury(children.pop(key.fd), selector)
                 continue
             message, files = receive(orders)
             if message is None:
@@ -71,7 +73,7 @@ def _serve(orders: socket.socket, selector: selectors.BaseSelector, decode: Deco
         now = time.monotonic()
         for child in [child for child in children.values() if child.until <= now]:
             os.kill(child.pid, signal.SIGKILL)
-            _bury(children.pop(child.ends), selector, "timeout")
+            _bury(children.pop(child.ends), selector, is_late=True)
 
 
 def _seconds_left(children: Iterable[_Child]) -> float | None:
@@ -93,7 +95,7 @@ def _fork(order: Order, files: list[int], decode: Decode) -> _Child | None:
     if pid == 0:
         _work(order, file, reply, decode, zygote)
     os.close(file)
-    return _Child(pid, os.pidfd_open(pid), reply, time.monotonic() + order.timeout_s)
+    return _Child(pid, os.pidfd_open(pid), reply, order.cpu_s, time.monotonic() + order.wall_s)
 
 
 def _work(order: Order, file: int, reply: socket.socket, decode: Decode, zygote: int) -> None:
@@ -101,7 +103,7 @@ def _work(order: Order, file: int, reply: socket.socket, decode: Decode, zygote:
     code = _EXIT_BROKEN
     try:
         _close_all_but(sys.stderr.fileno(), file, reply.fileno())
-        sandbox.enter(order.memory_bytes, zygote)
+        sandbox.enter(order.memory_bytes, order.cpu_s, zygote)
         arrays = SharedArrays()
         with os.fdopen(file, "rb") as photo:
             data = photo.read()
@@ -128,13 +130,16 @@ def _close_all_but(*kept: int) -> None:
     os.closerange(start, os.sysconf("SC_OPEN_MAX"))
 
 
-def _bury(child: _Child, selector: selectors.BaseSelector, why: str) -> None:
+def _bury(child: _Child, selector: selectors.BaseSelector, *, is_late: bool = False) -> None:
     """Says how a child ended; who has its photo already does not listen any more."""
-    _, status = os.waitpid(child.pid, 0)
+    _, status, used = os.wait4(child.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    # Who does not hear SIGXCPU is ended by SIGKILL a second later.
+    is_late = is_late or code == -signal.SIGXCPU or used.ru_utime + used.ru_stime >= child.cpu_s
     selector.unregister(child.ends)
     os.close(child.ends)
     with child.reply:
-        _tell(child.reply, {"ended": why or "crash", "code": os.waitstatus_to_exitcode(status)})
+        _tell(child.reply, {"ended": "timeout" if is_late else "crash", "code": code})
 
 
 def _tell(reply: socket.socket, message: dict[str, Any]) -> None:

@@ -13,10 +13,10 @@ from services.common.photo.types import (
     DEFAULT_LIMITS,
     Decode,
     DecodedPhoto,
-    PhotoError,
     PhotoLimits,
     PhotoWarning,
 )
+from services.common.photo_error import PhotoError
 
 __all__ = [
     "DEFAULT_LIMITS",

@@ -19,16 +19,17 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from services.common.photo.color import profile_of_coding_points, to_srgb
-from services.common.photo.formats import coding_points, ends_early, identify, unsupported
+from services.common.photo.formats import coding_points, ends_early
 from services.common.photo.pixels import load_pixels, to_rgb_array
 from services.common.photo.types import (
     DEFAULT_LIMITS,
     DecodedPhoto,
     Empty,
-    PhotoError,
     PhotoLimits,
     PhotoWarning,
 )
+from services.common.photo_error import PhotoError
+from services.common.photo_format import identify, unsupported
 
 # The plugins are called directly: Image.open would apply the process-wide Image.MAX_IMAGE_PIXELS, would try
 # every format registered by anybody, and would open a JPEG that carries a second picture as "MPO".

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import Final
 
-from services.common.photo import PhotoError
-from services.common.photo.formats import identify
+from services.common.photo_error import PhotoError
+from services.common.photo_format import identify
 from services.gateway.sources.errors import SourceError
 
 _SIGNATURE_BYTES: Final = 1024

@@ -15,7 +15,7 @@ from services.common.errors import (
     invalid_argument,
     unusable_photo,
 )
-from services.common.photo.types import PhotoError
+from services.common.photo_error import PhotoError
 from tests.helpers.tiny_service import REFUSAL, running_tiny
 
 texts = st.text(max_size=20)
