@@ -274,10 +274,9 @@ async def _run(plan: Plan, children: dict[str, Child], listener: Listener, conso
             await start("nats", *nats_command(plan.nats_port, plan.data.nats_store, without=without))
             await until_ready(children["nats"], nats_answers, plan.address("nats"))
             status.update("Making streams and consumers …")
-            await _run_once("topology", plan, listener, "services.common.topology", "--nats-url", plan.nats_url)
+            await _run_once("topology", plan, listener, "services.common.topology")
         status.update("Making tables …")
-        database_url = plan.environment["GATEWAY_DATABASE_URL"]
-        await _run_once("tables", plan, listener, "services.gateway.state.migrate", "--database-url", database_url)
+        await _run_once("tables", plan, listener, "services.gateway.state.migrate")
         for name in (*STAGES, "gateway"):
             await start(name, sys.executable, "-m", f"services.{name}")
         for name in (*STAGES, "gateway"):

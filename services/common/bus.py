@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from nats.aio.client import Client
@@ -9,6 +10,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from services.common import topology
+from services.common.nats_access import connect, without_password
 from services.common.server import StartError
 from services.common.telemetry.metrics import EVENTS_DROPPED, EVENTS_PUBLISHED, EVENTS_WAITING
 from services.common.telemetry.traces import outgoing
@@ -32,10 +34,14 @@ class Bus:
         nats_url: e.g. "nats://127.0.0.1:4222".
         streams: The streams that must exist.
         queue_size: Events that may wait.
+        ca_file: PEM: the connection is encrypted, and these authorities have signed for NATS.
     """
 
-    def __init__(self, nats_url: str, *streams: topology.Stream, queue_size: int = 10_000) -> None:
+    def __init__(
+        self, nats_url: str, *streams: topology.Stream, queue_size: int = 10_000, ca_file: Path | None = None
+    ) -> None:
         self._url = nats_url
+        self._ca_file = ca_file
         self._streams = streams
         self._queue: asyncio.Queue[_Message] = asyncio.Queue(queue_size)
         self._client: Client | None = None
@@ -51,32 +57,31 @@ class Bus:
 
     async def connect(self) -> None:
         """Raises StartError when NATS or one of the streams is not there."""
-        client = Client()
+        client: Client | None = None
         missing = ""
         try:
-            # The client itself would go on trying for ever, at the start too.
-            async with asyncio.timeout(topology.CONNECT_TIMEOUT_S):
-                await client.connect(
-                    self._url,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.5,
-                    drain_timeout=5,
-                    error_cb=_log_error,
-                    name="packshot-gateway",
-                )
-                for stream in self._streams:
-                    missing = stream.name
-                    await client.jetstream().stream_info(stream.name)
+            client = await connect(
+                self._url,
+                self._ca_file,
+                error_cb=_log_error,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.5,
+                drain_timeout=5,
+                name="packshot-gateway",
+            )
+            for stream in self._streams:
+                missing = stream.name
+                await client.jetstream().stream_info(stream.name)
         except NotFoundError:
-            await client.close()
+            await _close(client)
             raise StartError(
-                f"NATS at {_without_password(self._url)} has no stream {missing}: "
-                f"run `python -m services.common.topology --nats-url {_without_password(self._url)}`"
+                f"NATS at {without_password(self._url)} has no stream {missing}: "
+                f"run `python -m services.common.topology --nats-url {without_password(self._url)}`"
             ) from None
         except (NatsError, OSError, TimeoutError) as error:
-            await client.close()
+            await _close(client)
             raise StartError(
-                f"NATS at {_without_password(self._url)} does not answer ({error!r}): start it, or unset it"
+                f"NATS at {without_password(self._url)} does not answer ({error!r}): start it, or unset it"
             ) from error
         self._client = client
         self._publisher = asyncio.create_task(self._publish_all(client))
@@ -126,11 +131,10 @@ class Bus:
             EVENTS_PUBLISHED.inc()
 
 
+async def _close(client: Client | None) -> None:
+    if client is not None:
+        await client.close()
+
+
 async def _log_error(error: Exception) -> None:
     log.warning("nats", error=repr(error))
-
-
-def _without_password(url: str) -> str:
-    """A URL that may be shown: the part before @ holds user and password."""
-    scheme, separator, rest = url.rpartition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

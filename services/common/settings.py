@@ -100,7 +100,9 @@ class StageSettings(ServerSettings):
         le=256,
         description="photos decoded at the same time, each in a process of its own (Linux); 0: in the service's own",
     )
-    decode_timeout_s: float = Field(default=20.0, gt=0, le=3600, description="for one photo")
+    decode_timeout_s: int = Field(
+        default=15, ge=1, le=3600, description="processor time for one photo; four times as much by the clock"
+    )
     decode_memory_mb: int = Field(default=2048, ge=32, description="for one photo, in MiB")
 
 

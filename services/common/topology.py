@@ -1,6 +1,6 @@
 """Every NATS stream, consumer and subject in one table, and the command that applies it.
 
-    python -m services.common.topology --nats-url nats://127.0.0.1:4222
+    GATEWAY_NATS_URL=nats://127.0.0.1:4222 python -m services.common.topology
 
 Services only bind: they fail at the start when a stream they need is missing. Works on nats-server 2.9.
 """
@@ -9,18 +9,17 @@ import argparse
 import asyncio
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-SUBJECT_PREFIX: Final = "packshot.v1"
+from services.common.nats_access import NatsSettings, connect, without_password
 
-CONNECT_TIMEOUT_S: Final = 5.0
-"""How long to wait for NATS at the start."""
+SUBJECT_PREFIX: Final = "packshot.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +108,19 @@ def job_changed_subject(job_id: str) -> str:
     return f"{SUBJECT_PREFIX}.job.changed.{job_id}"
 
 
-async def apply(nats_url: str) -> list[str]:
+async def apply(nats_url: str, ca_file: Path | None = None) -> list[str]:
     """Creates or updates every stream and consumer; returns a line about each.
+
+    Args:
+        ca_file: PEM: the connection is encrypted, and these authorities have signed for NATS.
 
     Raises:
         nats.errors.Error: The server has no JetStream.
         OSError, TimeoutError: It cannot be reached.
     """
-    client = Client()
+    client = await connect(nats_url, ca_file, error_cb=_ignore)
     lines = []
     try:
-        # The client itself would go on trying for ever.
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await client.connect(nats_url, error_cb=_ignore)
         jetstream = client.jetstream()
         lines.extend([await _apply_stream(jetstream, stream) for stream in STREAMS])
         lines.extend([await _apply_consumer(jetstream, consumer) for consumer in CONSUMERS])
@@ -175,12 +174,19 @@ async def _ignore(error: Exception) -> None:
 def main() -> int:
     """Applies the table; 0 when done, 1 when NATS does not answer."""
     parser = argparse.ArgumentParser(prog="python -m services.common.topology", description=__doc__.split("\n")[0])
-    parser.add_argument("--nats-url", required=True, help="e.g. nats://127.0.0.1:4222")
+    parser.add_argument("--nats-url", help="e.g. nats://127.0.0.1:4222; GATEWAY_NATS_URL unless told, as passwords are")
     arguments = parser.parse_args()
     try:
-        lines = asyncio.run(apply(arguments.nats_url))
+        settings = NatsSettings()
+    except ValueError as error:
+        parser.error(str(error))
+    url = arguments.nats_url or settings.nats_url.get_secret_value()
+    if not url:
+        parser.error("--nats-url or GATEWAY_NATS_URL is needed")
+    try:
+        lines = asyncio.run(apply(url, settings.nats_tls_ca_file))
     except (NatsError, OSError, TimeoutError) as error:
-        print(f"cannot apply the topology at {arguments.nats_url}: {error!r}", file=sys.stderr)  # noqa: T201
+        print(f"cannot apply the topology at {without_password(url)}: {error!r}", file=sys.stderr)  # noqa: T201
         return 1
     print("\n".join(lines))  # noqa: T201
     return 0

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.common.server import StartError
 from services.gateway.state.database import Database
 from services.gateway.state.errors import UnavailableError
+from services.gateway.state.settings import known_database_url
 from services.gateway.state.tenants import TenantNameError
 
 
@@ -33,7 +33,7 @@ def add_action(actions: Any, name: str, action: Action, help_text: str) -> argpa
     """A subcommand that does something in one transaction of the database that --database-url names."""
     parser: argparse.ArgumentParser = actions.add_parser(name, help=help_text)
     parser.set_defaults(action=action)
-    known = os.environ.get("GATEWAY_DATABASE_URL", "")
+    known = known_database_url()
     parser.add_argument(
         "--database-url", default=known, required=not known, help="the gateway's; GATEWAY_DATABASE_URL unless told"
     )

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import grpc
 from nats.errors import Error as NatsError
 
-from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc, reviews_pb2_grpc
+from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc, reviews_pb2_grpc, status_pb2_grpc
 from services.common.bus import Bus
 from services.common.server import Service, StartError
 from services.common.tls import CertificateFiles, TlsError
 from services.common.topology import DEAD_LETTERS, IMAGE_EVENTS, JOB_WORK
 from services.gateway.auth import NO_TENANT, SCOPE_OF_SERVICE, Authentication
 from services.gateway.background import Background
-from services.gateway.backlog import keep_reading
 from services.gateway.jobs.catalogue_reader import CatalogueReader
 from services.gateway.jobs.service import JobServicer
 from services.gateway.jobs.store import JobStore
@@ -34,6 +33,8 @@ from services.gateway.stages import Stages
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
 from services.gateway.state.errors import UnavailableError
+from services.gateway.status.backlog import keep_reading
+from services.gateway.status.service import StatusServicer
 from services.gateway.webhooks.delivery import WebhookDeliverer
 from services.gateway.worker.dispatcher import Dispatcher
 from services.gateway.worker.item import Maker
@@ -52,9 +53,8 @@ def create(settings: GatewaySettings) -> Service:
     Raises:
         StartError: The database's or the objects' URL, or a certificate, cannot be used.
     """
-    database = Database(settings.database_url) if settings.database_url else None
-    streams = (IMAGE_EVENTS, JOB_WORK, DEAD_LETTERS) if settings.has_jobs else (IMAGE_EVENTS,)
-    bus = Bus(settings.nats_url, *streams) if settings.nats_url else None
+    database = Database(settings.database_url.get_secret_value()) if settings.database_url else None
+    bus = _bus(settings) if settings.nats_url else None
     background = Background(away=_is_away)
     jobs = None
     if settings.has_jobs and database is not None and bus is not None:
@@ -65,6 +65,7 @@ def create(settings: GatewaySettings) -> Service:
     photo_servicer = PackshotServicer(settings, Pipeline(stages, bus, settings.default_marketplace), stages, limits)
     job_servicer = JobServicer(settings, stages, store, limits)
     review_servicer = ReviewServicer(settings, stages, store)
+    status_servicer = StatusServicer(stages, bus, database, jobs.queue if jobs is not None else None)
     keys = ApiKeys(database) if settings.auth in ("api-key", "both") and database is not None else None
     tokens = _tokens(settings, database) if settings.auth in ("jwt", "both") else None
 
@@ -73,6 +74,7 @@ def create(settings: GatewaySettings) -> Service:
             packshot_pb2_grpc.add_PackshotServiceServicer_to_server(photo_servicer, server)
             jobs_pb2_grpc.add_JobServiceServicer_to_server(job_servicer, server)
             reviews_pb2_grpc.add_ReviewServiceServicer_to_server(review_servicer, server)
+            status_pb2_grpc.add_StatusServiceServicer_to_server(status_servicer, server)
 
     async def ready() -> None:
         if database is not None:
@@ -132,7 +134,7 @@ class _Jobs:
         self.store = JobStore(database, self._objects, watches, self._nudges.tell, settings.file_url_lifetime_s)
         self._fetcher = Fetcher(settings.sources)
         self._stages = _stages(settings, retries=False)
-        self._queue = queue = WorkQueue(bus)
+        self.queue = queue = WorkQueue(bus)
         self._dispatcher = Dispatcher(database, queue, name, settings.dispatch_window)
         self._nudges.listen(self._dispatcher.wake)
         maker = Maker(
@@ -177,7 +179,7 @@ class _Jobs:
             self._background.start("webhooks", self._webhooks.run)
             self._background.start("retention", self._retention.run)
             if self._settings.metrics_listen:
-                self._background.start("backlog", lambda: keep_reading(self._database, self._queue))
+                self._background.start("backlog", lambda: keep_reading(self._database, self.queue))
 
     def stop(self) -> None:
         """Takes no more items."""
@@ -188,10 +190,15 @@ class _Jobs:
         await self.store.watches.close()
         await self._worker.finish(self._settings.grace_s)
         await self._background.stop()
-        await self._queue.close()
+        await self.queue.close()
         await self._webhooks.close()
         await self._fetcher.close()
         await self._stages.close()
+
+
+def _bus(settings: GatewaySettings) -> Bus:
+    streams = (IMAGE_EVENTS, JOB_WORK, DEAD_LETTERS) if settings.has_jobs else (IMAGE_EVENTS,)
+    return Bus(settings.nats_url.get_secret_value(), *streams, ca_file=settings.nats_tls_ca_file)
 
 
 def _stages(settings: GatewaySettings, *, retries: bool) -> Stages:

@@ -6,11 +6,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.common.nats_access import NatsSettings
 from services.common.settings import OptionalFile, ServerSettings
 from services.gateway.sources.settings import SourceSettings
+from services.gateway.state.settings import DatabaseSettings
 
 
-class GatewaySettings(ServerSettings):
+class GatewaySettings(ServerSettings, NatsSettings, DatabaseSettings):
     """Where the stages are, who may call, where events go."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__")
@@ -24,7 +26,6 @@ class GatewaySettings(ServerSettings):
     )
     stage_tls_cert_file: OptionalFile = Field(default=None, description="PEM: the gateway's certificate for the stages")
     stage_tls_key_file: OptionalFile = Field(default=None, description="PEM, its key")
-    nats_url: str = Field(default="", description="empty: no events")
     auth: Literal["api-key", "jwt", "both", "off"] = Field(
         default="api-key",
         description='API keys, tokens of an issuer, or both open; "off", on loopback only: all do',
@@ -43,10 +44,6 @@ class GatewaySettings(ServerSettings):
     jwt_leeway_s: float = Field(default=30.0, ge=0, le=300, description="how far clocks may differ")
     role: Literal["api", "worker", "all"] = Field(
         default="all", description="answer callers, work on jobs, or both; also --role"
-    )
-    database_url: str = Field(
-        default="",
-        description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME: API keys, limits, jobs, reviews",
     )
     objects_url: str = Field(default="", description="file:///FOLDER or s3://BUCKET/PREFIX; empty: no jobs")
     default_marketplace: str = Field(default="amazon-us", description="for requests that name none")
@@ -103,9 +100,9 @@ class GatewaySettings(ServerSettings):
     @model_validator(mode="after")
     def _jobs_need_three_things(self) -> Self:
         needed = {
-            "GATEWAY_DATABASE_URL": self.database_url,
+            "GATEWAY_DATABASE_URL": self.database_url.get_secret_value(),
             "GATEWAY_OBJECTS_URL": self.objects_url,
-            "GATEWAY_NATS_URL": self.nats_url,
+            "GATEWAY_NATS_URL": self.nats_url.get_secret_value(),
         }
         missing = [name for name, value in needed.items() if not value]
         if self.role == "worker" and missing:

@@ -180,7 +180,8 @@ async def running_jobs(stages: Stages, folder: Path, **environment: str) -> Asyn
         for name, value in variables.items():
             patch.setenv(f"GATEWAY_{name}", value)
         settings = GatewaySettings()
-    database = Database(settings.database_url)
+    database_url = settings.database_url.get_secret_value()
+    database = Database(database_url)
     store = JobStore(database, Objects(settings.objects_url), Watches(database, POLL_S))
     clients = StageClients(
         segmenter=stages.address("segmenter"),
@@ -189,11 +190,11 @@ async def running_jobs(stages: Stages, folder: Path, **environment: str) -> Asyn
         away_s=0,
     )
     server = Server(_service(settings, clients, store), settings)
-    key = await new_key(settings.database_url, "acme")
+    key = await new_key(database_url, "acme")
     await server.start()
     try:
         async with grpc.aio.insecure_channel(server.address) as channel:
-            yield Jobs(server, store, channel, settings.database_url, key)
+            yield Jobs(server, store, channel, database_url, key)
     finally:
         await server.stop()
 

@@ -11,10 +11,11 @@ import pytest
 
 
 class NatsServer:
-    """One nats-server process; `restart` keeps port and store."""
+    """One nats-server process; `restart` keeps port and store. Options are those of its command line."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, *options: str) -> None:
         self._store = store
+        self._options = options
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port: int = probe.getsockname()[1]
@@ -23,6 +24,7 @@ class NatsServer:
 
     def start(self) -> None:
         command = ["nats-server", "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._store)]
+        command += self._options
         with (self._store / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self._wait_until_it_answers(self._process)

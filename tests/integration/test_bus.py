@@ -108,7 +108,7 @@ async def test_a_missing_stream_stops_the_start_with_the_command_to_run(
 
 
 async def test_a_nats_that_is_away_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.common.topology.CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("services.common.nats_access.CONNECT_TIMEOUT_S", 0.5)
     with pytest.raises(StartError, match=r"NATS at nats://127\.0\.0\.1:1 does not answer"):
         await Bus("nats://127.0.0.1:1", IMAGE_EVENTS).connect()
 

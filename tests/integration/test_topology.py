@@ -67,7 +67,7 @@ def test_the_command_says_what_it_did(nats_server: NatsServer) -> None:
 def test_the_command_says_that_nats_is_away(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(topology, "CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("services.common.nats_access.CONNECT_TIMEOUT_S", 0.5)
     monkeypatch.setattr("sys.argv", ["topology", "--nats-url", "nats://127.0.0.1:1"])
     assert topology.main() == 1
     printed = capsys.readouterr().err

@@ -5,13 +5,13 @@ Run it before the gateway of a new version starts; in a cluster as a Job. Runnin
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 
 from services.common.server import StartError
 from services.gateway.state.database import Database
 from services.gateway.state.errors import UnavailableError
+from services.gateway.state.settings import known_database_url
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,8 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m services.gateway.state.migrate", description=__doc__)
     parser.add_argument(
         "--database-url",
-        default=os.environ.get("GATEWAY_DATABASE_URL", ""),
-        help="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME; default: GATEWAY_DATABASE_URL",
+        default=known_database_url(),
+        help="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME; GATEWAY_DATABASE_URL unless told, as"
+        " passwords are",
     )
     url = parser.parse_args(argv).database_url
     if not url:

@@ -120,8 +120,8 @@ def test_starts_all_and_stops_them_in_order(tmp_path: Path, houses: list[House])
     text = house.until_ready()
     assert "packshot fix mug.jpg -o out --server 127.0.0.1:" in text
     assert f"Jobs and API keys are kept in {data}\n" in text
-    assert house.arguments_of(house.topology).startswith("--nats-url nats://127.0.0.1:")
-    assert house.arguments_of(house.tables) == f"--database-url sqlite+aiosqlite:///{data}/packshot.db"
+    # URLs may hold passwords, and anybody may read a process's arguments.
+    assert (house.arguments_of(house.topology), house.arguments_of(house.tables)) == ("", "")
     assert set(house.notes("start")) == {"gateway", *serve.STAGES}
     house.process.send_signal(signal.SIGINT)
     assert house.finish()[0] == 0

@@ -10,7 +10,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GATEWAY_MAX_STREAM_ITEMS", "3")
     settings = GatewaySettings()
     assert settings.listen == "0.0.0.0:7000"
-    assert settings.database_url == "sqlite+aiosqlite:////var/lib/packshot/gateway.db"
+    assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:////var/lib/packshot/gateway.db"
     assert settings.max_stream_items == 3
 
 
@@ -18,7 +18,7 @@ def test_keys_are_needed_unless_authentication_is_switched_off(monkeypatch: pyte
     with pytest.raises(ValidationError, match="GATEWAY_DATABASE_URL"):
         GatewaySettings()
     monkeypatch.setenv("GATEWAY_AUTH", "off")
-    assert GatewaySettings().database_url == ""
+    assert not GatewaySettings().database_url
 
 
 @pytest.mark.parametrize(
