@@ -38,9 +38,9 @@ def decode(data: bytes, limits: PhotoLimits, *, empty: Empty) -> DecodedPhoto:
         while True:
             pass
     if data == HUNGRY:
-        hoard = [np.ones(2**20, np.uint8)]
+        hoard = []
         while True:
-            hoard.append(hoard[0].copy())
+            hoard.append(np.empty(2**24, np.uint8))
     if data == TELLS:
         return _report(empty((2, 2, 3), np.uint8))
     return decode_photo(data, limits, empty=empty)
