@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final
 
 K8S: Final = Path(__file__).resolve().parents[1] / "deploy" / "k8s"
-FOLDERS: Final = sorted(file.parent for part in ("overlays", "tests") for file in K8S.glob(f"{part}/*/kustomization.yaml"))
+FOLDERS: Final = sorted(
+    file.parent for part in ("overlays", "tests") for file in K8S.glob(f"{part}/*/kustomization.yaml")
+)
 
 
 def name_of(folder: Path) -> str:

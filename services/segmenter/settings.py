@@ -43,7 +43,7 @@ class SegmenterSettings(StageSettings):
 
     @field_validator("proposers", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_proposers(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
     @field_validator("proposers")
