@@ -126,7 +126,8 @@ def server_credentials(files: CertificateFiles, *, ask_clients: bool) -> grpc.Se
         return _configuration(pem)
 
     first = changes.next() or files.read()
-    return grpc.dynamic_ssl_server_credentials(_configuration(first), newer, ask_clients)
+    # None, for no change, is missing in the types.
+    return grpc.dynamic_ssl_server_credentials(_configuration(first), newer, ask_clients)  # type: ignore[arg-type]
 
 
 def channel_credentials(pem: Pem) -> grpc.ChannelCredentials:

@@ -1,6 +1,7 @@
 """An identity provider: signs tokens, and publishes its keys as a JWK set."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 ISSUER: Final = "https://login.example/tenants"
 AUDIENCE: Final = "packshot"
 
-_HOW: Final = {
+_HOW: Final[dict[str, tuple[Callable[[], Any], Any]]] = {
     "RS256": (lambda: rsa.generate_private_key(65537, 2048), RSAAlgorithm),
     "ES256": (lambda: ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),
     "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),
@@ -34,8 +35,7 @@ class Issuer:
     def jwks(self) -> bytes:
         members = []
         for key_id, (key, algorithm) in self.keys.items():
-            public: Any = _HOW[algorithm][1]
-            member = public.to_jwk(key.public_key(), as_dict=True)
+            member = _HOW[algorithm][1].to_jwk(key.public_key(), as_dict=True)
             members.append(member | {"kid": key_id, "use": "sig", "alg": algorithm})
         return json.dumps({"keys": members}).encode()
 

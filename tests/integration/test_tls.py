@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -138,7 +139,7 @@ class TestWhatGoesWrongIsNamed:
         assert "is of no use without its certificate" in half.stderr
 
 
-async def command(address: str, *options: str) -> object:
+async def command(address: str, *options: str) -> Any:
     return await asyncio.to_thread(
         CliRunner().invoke, app, ["rules", "list", "--server", address, *options], env={"COLUMNS": "200"}
     )

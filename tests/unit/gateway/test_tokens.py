@@ -159,7 +159,7 @@ class TestWhatDoesNot:
         forged = {
             "another's key": stranger.token(),
             "an unknown key": Issuer("second").token("second"),
-            "no algorithm": jwt.encode(claims, None, "none", {"kid": "first"}),
+            "no algorithm": jwt.encode(claims, "", "none", {"kid": "first"}),
             # https://auth0.com/blog/critical-vulnerabilities-in-json-web-token-libraries: what is public as the secret
             "the public key as a secret": _signed_with_secret(claims, pem),
             "another payload": f"{header}.{_coded(claims | {'tenant': 'zeta'})}.{signature}",
