@@ -17,6 +17,7 @@ from packshot.cli.fix import fix
 from packshot.cli.models import fetch_models, list_models, verify_models
 from packshot.cli.rules import list_packs, show_pack
 from packshot.cli.serve import serve
+from packshot.cli.status import status
 from packshot.errors import PackshotError
 
 
@@ -81,6 +82,7 @@ models.command("fetch", no_args_is_help=True)(fetch_models)
 models.command("verify")(verify_models)
 app.add_typer(models, name="models", help="Get learned models that find products in difficult photos.")
 app.command("serve")(serve)
+app.command("status")(status)
 
 
 def _print_version(wanted: bool) -> None:

@@ -41,6 +41,8 @@ from packshot.v1.packshot_pb2 import (
 )
 from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, RulePack
+from packshot.v1.status_pb2 import GetStatusRequest, GetStatusResponse
+from packshot.v1.status_pb2_grpc import StatusServiceStub
 
 
 class AsyncPackshotClient:
@@ -75,6 +77,7 @@ class AsyncPackshotClient:
         else:
             self._channel = grpc.aio.secure_channel(address, opened_with, options)
         self._stub = PackshotServiceStub(self._channel)
+        self._status_stub = StatusServiceStub(self._channel)
         self.jobs = AsyncJobs(self._channel, address, self._metadata, timeout_s, self._stream_client)
         self.reviews = AsyncReviews(self._channel, address, self._metadata, timeout_s)
 
@@ -177,6 +180,10 @@ class AsyncPackshotClient:
         """See PackshotClient.get_rule_pack."""
         request = GetRulePackRequest(id=pack_id, category=category)
         return (await self._ask(self._stub.GetRulePack, request)).pack
+
+    async def status(self) -> GetStatusResponse:
+        """See PackshotClient.status."""
+        return await self._ask(self._status_stub.GetStatus, GetStatusRequest())
 
     async def _ask(
         self,

@@ -40,6 +40,8 @@ from packshot.v1.packshot_pb2 import (
 )
 from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
 from packshot.v1.rules_pb2 import GetRulePackRequest, ListRulePacksRequest, RulePack
+from packshot.v1.status_pb2 import GetStatusRequest, GetStatusResponse
+from packshot.v1.status_pb2_grpc import StatusServiceStub
 
 ResponseT = TypeVar("ResponseT")
 
@@ -85,6 +87,7 @@ class PackshotClient:
         else:
             self._channel = grpc.secure_channel(address, opened_with, options)
         self._stub = PackshotServiceStub(self._channel)
+        self._status_stub = StatusServiceStub(self._channel)
         self.jobs = Jobs(self._channel, address, self._metadata, timeout_s)
         self.reviews = Reviews(self._channel, address, self._metadata, timeout_s)
 
@@ -200,6 +203,10 @@ class PackshotClient:
         """A pack with its rules: all of them, or those that apply to a category."""
         request = GetRulePackRequest(id=pack_id, category=category)
         return self._ask(self._stub.GetRulePack, request).pack
+
+    def status(self) -> GetStatusResponse:
+        """How the house is, for who runs it: which parts answer, with what they work, and what waits."""
+        return self._ask(self._status_stub.GetStatus, GetStatusRequest())
 
     def _ask(
         self,

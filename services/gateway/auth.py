@@ -31,6 +31,7 @@ SCOPE_OF_SERVICE: Final = {
     "packshot.v1.PackshotService": "photos",
     "packshot.v1.JobService": "jobs",
     "packshot.v1.ReviewService": "reviews",
+    "packshot.v1.StatusService": "status",
 }
 
 _Find = Callable[[], Awaitable[Caller]]

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-SCOPES: Final = ("photos", "jobs", "reviews")
-"""What a caller may do: one for each public service."""
+TENANT_SCOPES: Final = ("photos", "jobs", "reviews")
+"""What a tenant may do with what is theirs."""
+SCOPES: Final = (*TENANT_SCOPES, "status")
+"""What a caller may do: one for each public service. Status is of all tenants together: for who runs the house."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.common.errors import ServiceError
 from services.gateway import commands
-from services.gateway.caller import SCOPES
+from services.gateway.caller import SCOPES, TENANT_SCOPES
 from services.gateway.commands import Answer, CommandError, table
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
@@ -155,7 +155,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     actions = parser.add_subparsers(required=True)
     adding = commands.add_action(actions, "add", _add, "add a key and print it, once")
     adding.add_argument("--tenant", required=True, help="who the key belongs to; made when new")
-    adding.add_argument("--scopes", type=_scopes, default=SCOPES, help=f"some of {','.join(SCOPES)}; all unless told")
+    adding.add_argument(
+        "--scopes",
+        type=_scopes,
+        default=TENANT_SCOPES,
+        help=f"some of {','.join(SCOPES)}; {','.join(TENANT_SCOPES)} unless told",
+    )
     commands.add_action(actions, "list", _list, "show all keys, never the keys themselves")
     revoking = commands.add_action(actions, "revoke", _revoke, "end a key: within 5 s on every gateway")
     revoking.add_argument("key_id", metavar="KEY_ID")

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.trace import SpanKind, StatusCode
 
 from packshot.v1 import compositor_pb2_grpc, segmenter_pb2_grpc, validator_pb2_grpc
@@ -140,6 +141,12 @@ class Stages:
     def are_ready(self) -> bool:
         """Every stage has at least one replica that is connected."""
         return all(channel.get_state(try_to_connect=True) is _READY for channel in self._channels.values())
+
+    async def is_serving(self, stage: str, timeout_s: float) -> bool:
+        """Whether a replica of a stage says so. Raises AioRpcError when none answers."""
+        health = health_pb2_grpc.HealthStub(self._channels[stage])  # type: ignore[attr-defined]  # not in its stubs
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def wait_until_ready(self) -> None:
         """Waits until every stage is connected, however long that takes."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway import keys
-from services.gateway.caller import SCOPES
+from services.gateway.caller import TENANT_SCOPES
 from services.gateway.state import tenants
 from services.gateway.state.database import Database
 from services.gateway.state.tenants import Limits
@@ -31,13 +31,14 @@ async def new_database(folder: Path) -> str:
 
 
 async def new_key(url: str, tenant: str, *scopes: str) -> str:
-    """A key with the scopes, all unless told; the tenant is made if it is new."""
+    """A key with the scopes, a tenant's unless told; the tenant is made if it is new."""
     return (await new_key_with_id(url, tenant, *scopes))[1]
 
 
 async def new_key_with_id(url: str, tenant: str, *scopes: str) -> tuple[str, str]:
     async with opened(url) as database:
-        return await database.write(lambda session: keys.add(session, tenant, scopes or SCOPES, datetime.now(UTC)))
+        granted = scopes or TENANT_SCOPES
+        return await database.write(lambda session: keys.add(session, tenant, granted, datetime.now(UTC)))
 
 
 async def revoke(url: str, key_id: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import grpc
 from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from packshot.v1 import compositor_pb2_grpc, segmenter_pb2_grpc, validator_pb2_grpc
@@ -323,6 +324,9 @@ class Stages:
         segmenter_pb2_grpc.add_SegmenterServiceServicer_to_server(self.segmenter, server)
         compositor_pb2_grpc.add_CompositorServiceServicer_to_server(self.compositor, server)
         validator_pb2_grpc.add_ValidatorServiceServicer_to_server(self.validator, server)
+        answers = health.aio.HealthServicer()
+        await answers.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(answers, server)
         server.add_insecure_port(self.address(name))
         await server.start()
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.gateway.state.insert import insert
@@ -23,6 +23,11 @@ async def hold(session: AsyncSession, task: str, owner: str, now: datetime, seco
         .returning(TaskLease.task)
     )
     return held.first() is not None
+
+
+async def owner(session: AsyncSession, task: str, now: datetime) -> str:
+    """Who has the task; empty when nobody has."""
+    return await session.scalar(select(TaskLease.owner).where(TaskLease.task == task, TaskLease.expires_at > now)) or ""
 
 
 async def release(session: AsyncSession, task: str, owner: str) -> None:

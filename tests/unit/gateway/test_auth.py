@@ -7,7 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from packshot.v1 import jobs_pb2, packshot_pb2, reviews_pb2
+from packshot.v1 import jobs_pb2, packshot_pb2, reviews_pb2, status_pb2
 from packshot.v1.packshot_pb2 import ProcessImageRequest, ProcessImagesRequest, StreamItem
 from packshot.v1.rules_pb2 import ListRulePacksRequest
 from services.gateway.auth import SCOPE_OF_SERVICE
@@ -65,7 +65,7 @@ async def test_streams_need_a_key_too(gateway: Gateway, sqlite_url: str) -> None
     assert [answer.WhichOneof("outcome") for answer in answers] == ["result"]
 
 
-@pytest.mark.parametrize("service", ["", "PackshotService", "JobService", "ReviewService"])
+@pytest.mark.parametrize("service", ["", "PackshotService", "JobService", "ReviewService", "StatusService"])
 async def test_health_needs_no_key(gateway: Gateway, service: str) -> None:
     health: Any = health_pb2_grpc.HealthStub(gateway.channel)
     name = f"packshot.v1.{service}" if service else ""
@@ -86,7 +86,7 @@ async def test_a_key_without_the_services_scope_is_told_which(
 def test_every_public_service_has_a_scope() -> None:
     public = [
         service.full_name
-        for file in (packshot_pb2, jobs_pb2, reviews_pb2)
+        for file in (packshot_pb2, jobs_pb2, reviews_pb2, status_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
     ]
     assert sorted(SCOPE_OF_SERVICE) == sorted(public)

@@ -125,7 +125,7 @@ def test_the_commands_add_list_and_revoke(file_url: str, command: Callable[..., 
     ("arguments", "says"),
     [
         (["add", "--tenant", "Acme"], "tenant 'Acme': up to 63 of a-z"),
-        (["add", "--tenant", "acme", "--scopes", "photos,all"], "some of photos,jobs,reviews"),
+        (["add", "--tenant", "acme", "--scopes", "photos,all"], "some of photos,jobs,reviews,status"),
         (["revoke", "k-0"], "there is no key k-0"),
     ],
     ids=["tenant", "scope", "key"],

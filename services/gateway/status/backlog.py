@@ -20,13 +20,22 @@ from services.gateway.metrics import (
     QUEUE_UNACKNOWLEDGED,
     WEBHOOKS_WAITING,
 )
+from services.gateway.state import leases
 from services.gateway.state.database import Database
-from services.gateway.state.tables import DeadLetter, Item, ItemState, Job, JobState, WebhookDelivery
+from services.gateway.state.tables import Attempt, DeadLetter, Item, ItemState, Job, JobState, WebhookDelivery
 from services.gateway.state.webhooks import DeliveryState
+from services.gateway.worker.dispatcher import TASK as DISPATCH
 from services.gateway.worker.queue import Depth, WorkQueue
 
 _STATES: Final = (ItemState.QUEUED, ItemState.DISPATCHED, ItemState.RUNNING)
 _PERIOD_S: Final = 10.0
+_BUSY_WORKERS: Final = (
+    select(Attempt.worker)
+    .join(Item, Item.id == Attempt.item_id)
+    .where(Item.state == ItemState.RUNNING, Attempt.number == Item.attempts, Attempt.ended_at.is_(None))
+    .distinct()
+    .order_by(Attempt.worker)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Backlog:
         oldest_wait_s: How long the item has waited that has waited longest, of those that may be worked on now.
         dead_letters: Items given up that nobody has queued again.
         webhooks: Calls that are still to be made.
+        dispatcher: The worker that fills the queue; empty when there is none.
+        busy_workers: Those with items in work.
     """
 
     queue: Depth
@@ -46,6 +57,8 @@ class Backlog:
     oldest_wait_s: float
     dead_letters: int
     webhooks: int
+    dispatcher: str
+    busy_workers: tuple[str, ...]
 
 
 async def read_backlog(database: Database, queue: WorkQueue) -> Backlog:
@@ -77,6 +90,8 @@ async def read_backlog(database: Database, queue: WorkQueue) -> Backlog:
             oldest_wait_s=(now - oldest).total_seconds() if oldest is not None else 0.0,
             dead_letters=await _count(session, DeadLetter.requeued_at.is_(None)),
             webhooks=await _count(session, WebhookDelivery.state == DeliveryState.WAITING),
+            dispatcher=await leases.owner(session, DISPATCH, now),
+            busy_workers=tuple(await session.scalars(_BUSY_WORKERS)),
         )
 
 
