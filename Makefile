@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTO ?=
 TRAIN_ARGS ?=
+MINUTES ?= 10
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-chaos check k8s-check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
+.PHONY: help setup run test test-chaos fuzz check k8s-check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ test: setup ## All tests
 
 test-chaos: setup ## Bulk jobs while processes are killed, several minutes; PACKSHOT_CHAOS_SEED= repeats a run
 	$(BIN)/python -m pytest -q -s -o 'norecursedirs=.*' tests/chaos
+
+fuzz: setup ## Mutated photos, catalogues and requests for MINUTES=10; findings go into out/fuzz/
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 check: setup protos-check rules-check ## Style, types, import contracts, stubs, rule cases
 	$(BIN)/ruff check .
