@@ -7,7 +7,7 @@ PHOTO ?=
 TRAIN_ARGS ?=
 MINUTES ?= 10
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-chaos fuzz check k8s-check protos protos-check rules-check bench bench-quality bench-edges scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
+.PHONY: help setup run test test-chaos fuzz check k8s-check protos protos-check rules-check bench bench-quality bench-edges bench-load scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ rules-check: setup
 
 bench: setup ## Quality and speed, on ../shared where it is there; see bench/README.md
 	$(BIN)/python -m bench
+
+bench-load: setup ## Steady, bursts, overload; then every replica replaced, and replicas that come and go (about 15 minutes)
+	$(BIN)/python -m bench load rolling rolling-in-place scaling
 
 train-pack: setup ## The training pack in pieces, from ../shared/train and two voters, into .training/
 	$(BIN)/pip install --quiet --editable '.[dev,training]'

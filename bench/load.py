@@ -1,110 +1,149 @@
-"""Many photos at the same time through real processes: errors, health while under load, memory over time.
+"""Callers at their best and at their worst: steady, in bursts, and five times as many as the services can serve.
 
-python -m bench.load --photos 200 --concurrency 8
+    python -m bench.load [--side 512] [--overload-s 60]
+
+Four processes on this machine, the load beside them. What they can serve (capacity) is measured in the same run, before
+and after the overload.
 """
 
 import argparse
-import statistics
-import threading
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import asyncio
+import random
+from dataclasses import dataclass
 
 import grpc
 
 from bench.photos import square_photo
-from packshot.client import PackshotClient, PackshotError
-from tools.stack import Stack, is_serving, running_stack
+from bench.traffic import OpenLoop, Send, Traffic, closed_loop, percentile_s, random_moments
+from bench.watch import Watch
+from packshot import errors
+from packshot.client._channel import options
+from packshot.v1.packshot_pb2 import ProcessImageRequest
+from packshot.v1.packshot_pb2_grpc import PackshotServiceStub
+from tools.stack import SERVICES, Stack, running_stack
 
-_QUIET_S = 2.0
+_CALLERS = 4
+_WARM_UP_S = 10.0
+_CAPACITY_S = 30.0
+_STEADY_S = 40.0
+_STEADY_SHARE = 0.6
+_BURSTS = 5
+_BURST_PHOTOS = 8
+_BETWEEN_BURSTS_S = 6.0
+_OVERLOAD = 5.0
+_AFTER_S = 20.0
 
 
-class HealthWatch(threading.Thread):
-    """Asks every service's health twice a second and keeps how long the answers took."""
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What was sent, and what was seen of the services meanwhile."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        super().__init__(daemon=True)
-        self._addresses = addresses
-        self._over = threading.Event()
-        self.seconds: list[float] = []
-        self.failures = 0
+    name: str
+    traffic: Traffic
+    slowest_health_s: float
+    failed_health_checks: int
+    peak_mb: float
 
-    def run(self) -> None:
-        while not self._over.wait(0.5):
-            for address in self._addresses:
-                started = time.perf_counter()
-                try:
-                    self.failures += not is_serving(address, 5)
-                except grpc.RpcError:
-                    self.failures += 1
-                self.seconds.append(time.perf_counter() - started)
+    def row(self) -> str:
+        sent, traffic = self.traffic.sent, self.traffic
+        failures = ", ".join(f"{count} {reason}" for reason, count in sorted(traffic.failures.items()))
+        percentiles = " | ".join(f"{traffic.percentile_s(percent):.2f}" for percent in (50, 95, 99))
+        refusals = f"{percentile_s(traffic.refused, 99) * 1000:.0f}" if traffic.refused else ""
+        return (
+            f"| {self.name} | {len(sent) / traffic.duration_s:.1f} | {len(sent)} | {len(traffic.answered)} "
+            f"| {traffic.goodput():.2f} | {percentiles} | {len(traffic.refused)} | {refusals} | {failures or 0} "
+            f"| {self.slowest_health_s:.2f} | {self.failed_health_checks} | {self.peak_mb:.0f} |"
+        )
 
-    def stop(self) -> None:
-        self._over.set()
-        self.join()
+
+HEADER = """\
+| phase | asked/s | photos | answered | answered/s | p50 s | p95 s | p99 s | refused | refusal p99 ms | failed \
+| health slowest s | health failed | peak MB |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=200)
-    parser.add_argument("--concurrency", type=int, default=8)
-    parser.add_argument("--side", type=int, default=1024, help="side of the square photos in px")
-    parser.add_argument("--weights", type=Path, help="u2netp.onnx; without it only the classical proposal runs")
+    parser.add_argument("--side", type=int, default=512, help="side of the square photos in px")
+    parser.add_argument("--overload-s", type=float, default=60.0)
     arguments = parser.parse_args()
-    settings = {}
-    if arguments.weights:
-        settings = {"SEGMENTER_PROPOSERS": "classical,u2netp", "SEGMENTER_MODELS_DIR": str(arguments.weights.parent)}
-    with running_stack(settings) as stack:
-        measure(stack, square_photo(arguments.side), arguments.photos, arguments.concurrency)
+    with running_stack() as stack:
+        asyncio.run(measure(stack, square_photo(arguments.side), arguments.overload_s))
 
 
-def measure(stack: Stack, photo: bytes, photos: int, concurrency: int) -> None:
-    """Prints a table about `photos` photos, `concurrency` at a time."""
-    errors: list[PackshotError] = []
-    seconds: list[float] = []
+async def measure(stack: Stack, photo: bytes, overload_s: float) -> None:
+    """Prints a row for each phase, and what the overload came to."""
+    watch = Watch(stack.addresses, {name: stack.pid(name) for name in SERVICES})
+    watch.start()
+    async with grpc.aio.insecure_channel(stack.address, options(stack.address)) as channel:
+        phases = await _phases(caller(channel, stack.address, photo), watch, overload_s)
+    watch.stop()
+    print(HEADER)
+    for phase in phases.values():
+        print(phase.row())
+    before, after = (phases[name].traffic.goodput() for name in ("capacity", "capacity after"))
+    capacity, overload = (before + after) / 2, phases["overload"].traffic
+    silent = sum(one.error is not None and not one.is_refused for one in overload.sent)
+    alive = [name for name in SERVICES if not stack.has_ended(name)]
+    print("\n| overload | value |\n|---|---|")
+    print(f"| asked, of capacity ({before:.2f} before, {after:.2f} photos/s after) | {_OVERLOAD:.0f}× |")
+    print(f"| answered per second, of capacity | {overload.goodput() / capacity:.2f} |")
+    print(f"| neither answered nor refused with RetryInfo | {silent} |")
+    print(f"| health, slowest answer | {phases['overload'].slowest_health_s:.2f} s |")
+    print(f"| processes that live on | {len(alive)} of {len(SERVICES)} |")
+    slow_s = phases["steady"].traffic.percentile_s(99)
+    print(f"| back to steady: the last photo refused or above steady p99, after | {back_s(phases, slow_s):.1f} s |")
 
-    def one(_: int) -> None:
-        started = time.perf_counter()
+
+async def _phases(send: Send, watch: Watch, overload_s: float) -> dict[str, Phase]:
+    chance = random.Random(6)
+    await closed_loop(send, _CALLERS, _WARM_UP_S)
+    watch.look_back()
+    phases: dict[str, Phase] = {}
+
+    def note(name: str, traffic: Traffic) -> Traffic:
+        phases[name] = Phase(name, traffic, *watch.look_back())
+        return traffic
+
+    capacity = note("capacity", await closed_loop(send, _CALLERS, _CAPACITY_S)).goodput()
+    steady = capacity * _STEADY_SHARE
+    calm = OpenLoop(send, random_moments(steady, _STEADY_S, chance), _STEADY_S)
+    await calm.run()
+    note("steady", await calm.outcome())
+    moments = [burst * _BETWEEN_BURSTS_S for burst in range(_BURSTS) for _ in range(_BURST_PHOTOS)]
+    bursts = OpenLoop(send, moments, _BURSTS * _BETWEEN_BURSTS_S)
+    await bursts.run()
+    note("bursts", await bursts.outcome())
+    overload = OpenLoop(send, random_moments(capacity * _OVERLOAD, overload_s, chance), overload_s)
+    calm_again = OpenLoop(send, random_moments(steady, _AFTER_S, chance), _AFTER_S)
+    await overload.run()
+    seen = watch.look_back()
+    # At once, while the last photos of the overload are in work.
+    await calm_again.run()
+    phases["overload"] = Phase("overload", await overload.outcome(), *seen)
+    note("after", await calm_again.outcome())
+    note("capacity after", await closed_loop(send, _CALLERS, _CAPACITY_S))
+    return phases
+
+
+def caller(channel: grpc.aio.Channel, address: str, photo: bytes) -> Send:
+    """Sends the photo, and takes a refusal for an answer."""
+    stub = PackshotServiceStub(channel)
+
+    async def send() -> None:
         try:
-            client.process(photo, timeout_s=300)
-        except PackshotError as error:
-            errors.append(error)
-        seconds.append(time.perf_counter() - started)
+            await stub.ProcessImage(ProcessImageRequest(photo=photo), timeout=60)
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_rpc_error(error, address) from error
 
-    with PackshotClient(stack.address) as client:
-        one(0)
-        time.sleep(_QUIET_S)
-        first_mb = _total_mb(stack)
-        watch = HealthWatch(list(stack.addresses.values()))
-        watch.start()
-        levels, peak_mb = [], 0.0
-        batch = max(photos // 4, 1)
-        started = time.perf_counter()
-        with ThreadPoolExecutor(concurrency) as callers:
-            for _ in range(0, photos, batch):
-                running = [callers.submit(one, index) for index in range(batch)]
-                while not all(task.done() for task in running):
-                    peak_mb = max(peak_mb, _total_mb(stack))
-                    time.sleep(0.2)
-                time.sleep(_QUIET_S)
-                levels.append(_total_mb(stack))
-        elapsed = time.perf_counter() - started - _QUIET_S * len(levels)
-        watch.stop()
-    print("| what | value |\n|---|---|")
-    print(f"| photos, {concurrency} at a time | {photos} |")
-    print(f"| errors | {len(errors)} {sorted({error.reason for error in errors}) or ''} |")
-    print(f"| photos per second | {photos / elapsed:.2f} |")
-    print(f"| seconds per photo, median / longest | {statistics.median(seconds):.2f} / {max(seconds):.2f} |")
-    print(f"| health answers, longest | {max(watch.seconds):.3f} s of {len(watch.seconds)}, {watch.failures} failed |")
-    print(f"| memory of all four after the first photo | {first_mb:.0f} MB |")
-    print(f"| the same after each quarter | {', '.join(f'{level:.0f}' for level in levels)} MB |")
-    print(f"| last against first | {levels[-1] / first_mb:.2f} |")
-    print(f"| highest under load | {peak_mb:.0f} MB |")
+    return send
 
 
-def _total_mb(stack: Stack) -> float:
-    return sum(stack.resident_mb().values())
+def back_s(phases: dict[str, Phase], slow_s: float) -> float:
+    """How long after the overload's last photo the last was sent that fared worse than before it; 0 if none did."""
+    over_s = max(one.sent_s for one in phases["overload"].traffic.sent)
+    worse = [one.sent_s for one in phases["after"].traffic.sent if one.error is not None or one.took_s > slow_s]
+    return max((sent_s - over_s for sent_s in worse), default=0.0)
 
 
 if __name__ == "__main__":
