@@ -108,6 +108,8 @@ class SampleMaker:
     def _ground(self, rng: np.random.Generator) -> tuple[Image, bool]:
         """A ground, and whether it is one of the quiet ones."""
         chance = rng.random()
+        if chance < 0.1:
+            return grounds.cloth(rng, self._side), True
         if chance < 0.3:
             return grounds.sweep(rng, self._side), True
         if chance < 0.45:

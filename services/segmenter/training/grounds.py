@@ -30,8 +30,7 @@ def smooth_noise(rng: np.random.Generator, side: int, cells: int) -> Floats:
 
 def sweep(rng: np.random.Generator, side: int) -> Image:
     """A paper sweep: one colour, white more often than not, its light falling off softly."""
-    white = rng.random() < 0.5
-    base = rng.uniform(215, 256) + rng.uniform(-6, 6, 3) if white else colour(rng)
+    base = _whitish(rng)
     rows, cols = np.mgrid[0:side, 0:side].astype(np.float32) / side
     angle = rng.uniform(0, 2 * np.pi)
     along = (np.cos(angle) * (cols - 0.5) + np.sin(angle) * (rows - 0.5)) * rng.uniform(0, 0.4)
@@ -41,6 +40,23 @@ def sweep(rng: np.random.Generator, side: int) -> Image:
         bend = 0.5 + 0.5 * np.tanh((rows - rng.uniform(0.3, 0.8)) / rng.uniform(0.01, 0.2))
         light = light + bend * rng.uniform(-0.15, 0.15)
     return np.asarray(np.clip(base * light[..., None], 0, 255), np.uint8)
+
+
+def cloth(rng: np.random.Generator, side: int) -> Image:
+    """A sheet laid out by hand, white more often than not: folds and creases that catch the light."""
+    light = np.ones((side, side), np.float32)
+    depth = rng.uniform(0.03, 0.3)
+    for cells in (2, 4, 8, 16):
+        folds = smooth_noise(rng, side, cells)
+        creased = 1 - 2 * np.abs(folds) if rng.random() < 0.5 else folds
+        light += np.float32(depth * rng.uniform(0.2, 1) / np.sqrt(cells)) * creased
+    return np.asarray(np.clip(_whitish(rng) * light[..., None], 0, 255), np.uint8)
+
+
+def _whitish(rng: np.random.Generator) -> Floats:
+    """Half of the time a white (3,), else any colour."""
+    white = rng.random() < 0.5
+    return np.asarray(rng.uniform(215, 256) + rng.uniform(-6, 6, 3) if white else colour(rng), np.float32)
 
 
 def texture(rng: np.random.Generator, side: int, grounds: Sequence[Image]) -> Image:

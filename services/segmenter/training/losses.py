@@ -3,6 +3,8 @@
 References
 ----------
 Wei et al., "F³Net", AAAI 2020: cross-entropy and soft IoU, pixels near the boundary weighing more.
+Bokhovkin and Burnaev, "Boundary Loss for Remote Sensing Imagery Semantic Segmentation", ISNN 2019: boundary F that can
+be differentiated.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ _BOUNDARY_CELL_PX = 4  # how near a boundary is, is told per cell: boxes at full
 _BOUNDARY_REACH = 5  # cells
 _BOUNDARY_GAIN = 4.0
 _SIDE_WEIGHT = 0.3
+_OUTLINE_WEIGHT = 0.5
+_OUTLINE_TOLERANCE_PX = 1
 
 
 def matte_loss(outputs: Sequence[Tensor], matte: Tensor, is_vote: Tensor) -> Tensor:
@@ -35,7 +39,23 @@ def matte_loss(outputs: Sequence[Tensor], matte: Tensor, is_vote: Tensor) -> Ten
         target, trust = (functional.avg_pool2d(map_, step) if step > 1 else map_ for map_ in (matte, weight))
         share = 1.0 if output is outputs[0] else _SIDE_WEIGHT
         total = total + share * _structure_loss(output.float(), target, trust)
-    return total
+    return total + _OUTLINE_WEIGHT * _outline_loss(torch.where(weight > 0, outputs[0].float().sigmoid(), matte), matte)
+
+
+def _outline_loss(chance: Tensor, matte: Tensor) -> Tensor:
+    """1 - F of the outlines, each pixel found where the other outline passes within the tolerance."""
+    seen, true = _outline(chance), _outline(matte)
+    reach = 2 * _OUTLINE_TOLERANCE_PX + 1
+    near_seen, near_true = (functional.max_pool2d(map_, reach, 1, _OUTLINE_TOLERANCE_PX) for map_ in (seen, true))
+    right = (seen * near_true).sum((1, 2, 3)) + 1
+    found = (true * near_seen).sum((1, 2, 3)) + 1
+    precision, recall = right / (seen.sum((1, 2, 3)) + 1), found / (true.sum((1, 2, 3)) + 1)
+    return (1 - 2 * precision * recall / (precision + recall)).mean()
+
+
+def _outline(map_: Tensor) -> Tensor:
+    """(N, 1, S, S) in [0, 1]: how much a pixel of the product stands out from a neighbour."""
+    return map_ + functional.max_pool2d(-map_, 3, 1, 1)
 
 
 def _near_boundary(matte: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from services.segmenter.training.network import SMALLEST_STEP, Network, to_input
 from services.segmenter.training.pack import read_pack
 from services.segmenter.training.validation import Scores, ValidationSet
 
-_WARM_UP_SAMPLES = 6_000
+_WARM_UP_SAMPLES = 2_000
 _WEIGHT_DECAY = 0.02
 
 log = structlog.get_logger()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from services.segmenter.training.grounds import (
     Image,
     behind_a_photo,
+    cloth,
     clutter,
     colour,
     paste,
@@ -26,6 +27,7 @@ def test_every_ground_is_a_square_picture(seed: int, side: int) -> None:
     rng = np.random.default_rng(seed)
     made = [
         sweep(rng, side),
+        cloth(rng, side),
         texture(rng, side, grounds()),
         behind_a_photo(rng, side, photo("any")),
         clutter(rng, side, even(side, side, GREY), [cutout("any", CYAN)]),

@@ -90,6 +90,12 @@ def test_pixels_near_the_boundary_weigh_more(matte: Any) -> None:
     assert pull[SIDE // 2 - 1] > 1.5 * pull[0]
 
 
+def test_an_outline_a_pixel_off_is_right_and_farther_off_is_not(matte: Any) -> None:
+    costs = [matte_loss([(2 * matte.roll(rows, 2) - 1) * SURE], matte, TRUE).item() for rows in (0, 1, 3)]
+    assert costs[0] < costs[1]
+    assert costs[2] > costs[1] + 0.4
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_matte_of_one_value_has_a_finite_cost(value: float) -> None:
     matte = torch.full((1, 1, SIDE, SIDE), value)

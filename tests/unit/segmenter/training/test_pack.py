@@ -8,17 +8,23 @@ import pytest
 
 from services.segmenter.training import pack as pack_module
 from services.segmenter.training.pack import Pack, read_pack, write_pack
-from tests.helpers.training_pack import CYAN, GREY, ORANGE, Source, disc, even, names, product_on, whole_source
+from tests.helpers.training_pack import CYAN, GREY, ORANGE, Image, Source, disc, even, names, product_on, whole_source
 
 MATTE = disc(48, 16)
 CUTOUT = product_on(even(48, 48, (255, 255, 255)), CYAN, MATTE)
 TRAINED_ON = names("foregrounds_white", 4, held_out=False)
 
 
-def packed(source: Source, *, votes: Path | None = None, grades: str = "AB") -> tuple[Pack, Pack]:
+def packed(source: Source, *, grades: str = "AB") -> tuple[Pack, Pack]:
     out = source.folder / "pack"
-    write_pack(source.folder, votes or source.folder / "votes", source.folder / "renders", out, set(grades))
+    write_pack(source.folder, source.folder / "votes", source.folder / "renders", out, set(grades))
     return read_pack(out)
+
+
+def vote(source: Source, model: str, photo: str, matte: Image, agreement: float = 1.0) -> None:
+    file = (source.folder / "votes" / model / photo).with_suffix(".npz")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(file, matte=matte, agreement=np.float32(agreement))
 
 
 @pytest.fixture
@@ -59,9 +65,9 @@ def test_large_pictures_are_made_smaller_whatever_their_shape(source: Source) ->
     source.add(name, even(1000, 500, GREY), np.full((1000, 500), 255, np.uint8))
     source.add(names("backgrounds", 1, held_out=False)[0], even(2, 2000, GREY))
     train, _ = packed(source)
-    assert train.photos[0].image.shape == (400, 200, 3)
-    assert train.photos[0].matte.shape == (400, 200)
-    assert train.grounds[0].shape == (1, 400, 3)
+    assert train.photos[0].image.shape == (448, 224, 3)
+    assert train.photos[0].matte.shape == (448, 224)
+    assert train.grounds[0].shape == (1, 448, 3)
 
 
 def test_a_note_tells_which_sides_of_the_frame_cut_the_product(source: Source) -> None:
@@ -85,19 +91,54 @@ def test_only_listed_pictures_of_the_asked_grades_with_a_product_in_them(source:
 
 @pytest.mark.parametrize(
     ("agreement", "radius", "kept"),
-    [(0.9, 16, True), (0.8, 16, False), (0.9, 3, False), (0.9, 40, False)],
+    [(0.9, 16, True), (0.8, 16, False), (0.9, 2, False), (0.9, 40, False)],
     ids=["good", "teacher disagrees with itself", "hardly a product", "nothing but product"],
 )
 def test_a_vote_is_taken_when_it_can_be_trusted(source: Source, agreement: float, radius: int, kept: bool) -> None:
     name = names("unlabelled", 1, held_out=False)[0]
-    source.add(name, even(48, 48, GREY))
+    source.add(name, product_on(even(48, 48, GREY), ORANGE, disc(48, radius)))
     source.add(TRAINED_ON[0], CUTOUT, MATTE)
-    votes = source.folder / "votes"
-    votes.mkdir()
-    np.savez(votes / f"{Path(name).stem}.npz", matte=disc(48, radius), agreement=np.float32(agreement))
-    photos = packed(source, votes=votes)[0].photos
+    vote(source, "teacher", name, disc(48, radius), agreement)
+    photos = packed(source)[0].photos
     assert [photo.is_vote for photo in photos] == ([True] if kept else [])
     assert all(photo.name == name.replace("/", "-").removesuffix(".jpg") for photo in photos)
+
+
+def test_a_photo_that_two_models_see_differently_is_left_out(source: Source) -> None:
+    one, other = names("unlabelled", 2, held_out=False)
+    for name in (one, other):
+        source.add(name, product_on(even(48, 48, GREY), ORANGE, MATTE))
+        vote(source, "teacher", name, MATTE)
+    vote(source, "own", one, MATTE)
+    vote(source, "own", other, disc(48, 10))
+    source.add(TRAINED_ON[0], CUTOUT, MATTE)
+    (photo,) = packed(source)[0].photos
+    assert photo.name == one.replace("/", "-").removesuffix(".jpg")
+
+
+def test_a_shadow_in_a_mask_that_a_vote_does_not_see_is_left_open(source: Source) -> None:
+    name = names("photos_masked", 1, held_out=False)[0]
+    with_shadow = MATTE.copy()
+    with_shadow[30:40, 30:46] = 255
+    source.add(name, product_on(even(48, 48, GREY), ORANGE, MATTE), with_shadow)
+    source.add(TRAINED_ON[0], CUTOUT, MATTE)
+    vote(source, "teacher", name, MATTE)
+    train, _ = packed(source)
+    (photo,) = train.photos
+    assert photo.is_vote
+    assert photo.matte[36, 42] == 128
+    assert photo.matte[24, 24] == 255
+    assert len(train.cutouts) == 1  # the white one: what belongs to the other is open
+
+
+def test_a_held_out_mask_is_the_truth_whatever_the_votes(source: Source) -> None:
+    name = names("photos_masked", 1, held_out=True)[0]
+    source.add(name, product_on(even(48, 48, GREY), ORANGE, MATTE), MATTE)
+    source.add(TRAINED_ON[0], CUTOUT, MATTE)
+    vote(source, "teacher", name, disc(48, 10))
+    (photo,) = packed(source)[1].photos
+    assert not photo.is_vote
+    assert np.array_equal(photo.matte, MATTE)
 
 
 def test_a_photo_without_a_vote_is_left_out(source: Source) -> None:

@@ -52,18 +52,21 @@ def test_a_teacher_that_does_not() -> None:
 def test_the_command_votes_on_every_photo_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As u2netp is fed, this model's output is the red of the photo.
     weights = save_red_model(tmp_path / "u2netp.onnx", 320, gain=0.229, offset=0.485)
-    photos, out = tmp_path / "photos", tmp_path / "votes"
-    photos.mkdir()
-    cv2.imwrite(str(photos / "mug.jpg"), red_square(640, 64, 240)[..., ::-1])
-    command = ["votes", "--photos", str(photos), "--weights", str(weights), "--out", str(out)]
+    out = tmp_path / "votes"
+    for folder in votes.FOLDERS:
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "mug.jpg"), red_square(640, 64, 240)[..., ::-1])
+    command = ["votes", "--source", str(tmp_path), "--weights", str(weights), "--out", str(out)]
     monkeypatch.setattr("sys.argv", command)
     votes.main()
-    kept = np.load(out / "mug.npz")
+    assert len(list(out.glob("u2netp/*/mug.npz"))) == len(votes.FOLDERS)
+    kept = np.load(out / "u2netp" / "unlabelled" / "mug.npz")
     assert (kept["matte"].shape, kept["matte"].dtype) == ((320, 320), np.uint8)
     assert kept["matte"][120, 76] > 240
     assert kept["matte"][120, 240] < 15
     assert kept["agreement"] > 0.98
 
-    (out / "mug.npz").write_bytes(b"kept")
+    mine = out / "u2netp" / "photos_masked" / "mug.npz"
+    mine.write_bytes(b"kept")
     votes.main()
-    assert (out / "mug.npz").read_bytes() == b"kept"
+    assert mine.read_bytes() == b"kept"
