@@ -17,6 +17,7 @@ from services.common.photo.types import Empty
 SEGFAULT: Final = b"hostile: reads where nothing is"
 ABORT: Final = b"hostile: aborts"
 EXIT: Final = b"hostile: leaves without a word"
+RAISES: Final = b"hostile: raises what nobody expects"
 ENDLESS: Final = b"hostile: never ends"
 HUNGRY: Final = b"hostile: takes all memory"
 KILLS_ZYGOTE: Final = b"hostile: kills what made it"
@@ -31,6 +32,8 @@ def decode(data: bytes, limits: PhotoLimits, *, empty: Empty) -> DecodedPhoto:
         os.abort()
     if data == EXIT:
         os._exit(0)
+    if data == RAISES:
+        raise KeyError("a bug of ours")
     if data == KILLS_ZYGOTE:
         os.kill(os.getppid(), signal.SIGKILL)
     if data in (ENDLESS, KILLS_ZYGOTE):

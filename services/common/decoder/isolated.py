@@ -171,6 +171,9 @@ class IsolatedDecoder:
                 case {"error": _}:
                     error = messages.error_of(message)
                     raise self._out_of_memory() if error.reason == "PHOTO_DECODE_MEMORY" else error
+                case {"broke": how}:
+                    log.error("photo decoder broke", exception=message.get("traceback"))
+                    raise _crashed(str(how))
                 case {"refused": why}:
                     raise _unavailable(str(why))
                 case {"ended": "timeout"}:
@@ -226,7 +229,7 @@ class _Zygote:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", _ZYGOTE, *decode],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
                 process_group=0,  # a Ctrl-C in the terminal is for the service, which has photos to finish

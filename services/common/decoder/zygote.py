@@ -29,7 +29,9 @@ from services.common.photo_error import PhotoError
 
 Decode = Callable[..., DecodedPhoto]
 
-_EXIT_BROKEN: Final = 70  # EX_SOFTWARE of sysexits.h
+_EXIT_WORDLESS: Final = 70  # EX_SOFTWARE of sysexits.h; nobody asks who got an answer
+_FRAMES: Final = -6
+_LONGEST_TEXT: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +102,36 @@ def _fork(order: Order, files: list[int], decode: Decode) -> _Child | None:
 
 def _work(order: Order, file: int, reply: socket.socket, decode: Decode, zygote: int) -> None:
     """The child's whole life; does not return."""
-    code = _EXIT_BROKEN
     try:
-        _close_all_but(sys.stderr.fileno(), file, reply.fileno())
+        _close_all_but(file, reply.fileno())
         sandbox.enter(order.memory_bytes, order.cpu_s, zygote)
-        arrays = SharedArrays()
+        send(reply, *_answer(order, file, decode))
+    finally:
+        os._exit(_EXIT_WORDLESS)  # nothing may lead back into the zygote's loop
+
+
+def _answer(order: Order, file: int, decode: Decode) -> tuple[dict[str, Any], list[int]]:
+    """The photo, what is wrong with it, or how the decoder broke."""
+    arrays = SharedArrays()
+    try:
         with os.fdopen(file, "rb") as photo:
             data = photo.read()
-        try:
-            answer, descriptors = photo_message(decode(data, order.limits, empty=arrays.empty), arrays)
-        except PhotoError as error:
-            answer, descriptors = error_message(error), []
-        except MemoryError:
-            answer, descriptors = error_message(PhotoError("PHOTO_DECODE_MEMORY", "there is no more")), []
-        send(reply, answer, descriptors)
-        code = 0
-    except BaseException:  # nothing may lead back into the zygote's loop
-        traceback.print_exc()
-    finally:
-        os._exit(code)
+        return photo_message(decode(data, order.limits, empty=arrays.empty), arrays)
+    except PhotoError as error:
+        return error_message(error), []
+    except MemoryError:
+        return error_message(PhotoError("PHOTO_DECODE_MEMORY", "there is no more")), []
+    except Exception as error:
+        return {"broke": type(error).__name__, "traceback": traceback.format_exc(limit=_FRAMES)[:_LONGEST_TEXT]}, []
 
 
 def _close_all_but(*kept: int) -> None:
-    """The zygote's orders and the answers to other photos are none of the child's business."""
-    start = 0
+    """The zygote's orders and the answers to other photos are none of the child's business; and libraries print
+    remarks about damaged files, which the service's log is no place for."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nowhere, standard)
+    start = 3
     for number in sorted(kept):
         os.closerange(start, number)
         start = number + 1

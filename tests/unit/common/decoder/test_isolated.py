@@ -79,6 +79,7 @@ def test_what_is_wrong_with_a_photo_is_said_as_here(decoder: IsolatedDecoder) ->
         (hostile_decoder.SEGFAULT, "SIGSEGV"),
         (hostile_decoder.ABORT, "SIGABRT"),
         (hostile_decoder.EXIT, "exit code 0"),
+        (hostile_decoder.RAISES, "KeyError"),
     ],
 )
 def test_a_photo_that_breaks_its_decoder(decoder: IsolatedDecoder, photo: bytes, how: str) -> None:
