@@ -176,9 +176,8 @@ class Cluster:
         text = _OWN_PORT.sub(lambda found: f"127.0.0.1:{pod.port(int(found[1]))}", text)
         for host, address in self._hosts.items():
             text = re.sub(rf"(?<![\w.-]){re.escape(host)}\b", address, text)
-        for path, folder in mounts.items():
-            text = re.sub(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])", str(folder), text)
-        return text
+        paths = "|".join(map(re.escape, mounts)) or "$^"
+        return re.sub(rf"(?<![\w.-])(?:{paths})(?![\w.-])", lambda found: str(mounts[found[0]]), text)
 
     def _mount(self, pod: Pod) -> dict[str, Path]:
         """Folder by path in the container, with what the volumes hold."""
