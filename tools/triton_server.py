@@ -1,4 +1,4 @@
-"""A real Triton server with the python backend, as tools/triton.sh sets it up; it uses one free port."""
+"""A real Triton server with the python backend, as tools/triton.sh sets it up, on free ports."""
 
 import socket
 import subprocess
@@ -11,7 +11,7 @@ TRITONSERVER = Path(__file__).parents[1] / ".venv-triton" / "bin" / "tritonserve
 
 
 class TritonServer:
-    """One tritonserver process over a model repository; it keeps its port, and loads and unloads models when told.
+    """One tritonserver process over a model repository; it keeps its ports, and loads and unloads models when told.
 
     Args:
         repository: its folder; the log lies beside it.
@@ -23,7 +23,9 @@ class TritonServer:
         self._repository = repository
         self._port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self._metrics_port = free_port()
         self.url = f"127.0.0.1:{self._port}"
+        self.metrics_url = f"http://127.0.0.1:{self._metrics_port}/metrics"
 
     def start(self) -> None:
         """Returns when every model is loaded and warm.
@@ -41,7 +43,8 @@ class TritonServer:
             "--grpc-address=127.0.0.1",
             f"--grpc-port={self._port}",
             "--allow-http=false",
-            "--allow-metrics=false",
+            "--metrics-address=127.0.0.1",
+            f"--metrics-port={self._metrics_port}",
         ]
         log = self._repository.with_suffix(".log")
         with log.open("ab") as file:

@@ -57,13 +57,13 @@ def status(
     Exit code 0: all is well; 1: something is off, and what to do is said; 2: it could not be asked.
     """
     with Connection(server, Proof(api_key, token, tls, tls_ca, tls_cert, tls_key), timeout).open_gateway() as client:
+        answer: GetStatusResponse | None = None
         try:
             answer = client.status()
+            found = list(findings(answer))
         except UnavailableError as error:
             explanation = explain(error)
-            answer, found = None, [Finding(explanation.cause, explanation.cure, is_off=True)]
-        else:
-            found = list(findings(answer))
+            found = [Finding(explanation.cause, explanation.cure, is_off=True)]
     if as_json:
         is_off = any(finding.is_off for finding in found)
         shown = message_to_dict(answer) if answer is not None else None

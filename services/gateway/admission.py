@@ -9,6 +9,7 @@ import grpc
 from services.common.errors import ServiceError
 from services.gateway.concurrency import ConcurrencyLimit, Visit
 from services.gateway.limits import TenantLimits
+from services.gateway.metrics import PHOTOS_IN_WORK, PHOTOS_LIMIT
 
 
 class Admission:
@@ -64,12 +65,15 @@ class Admission:
                 retry_after_s=1.0,
             )
         self._inside += 1
+        PHOTOS_IN_WORK.set(self._inside)
         visit = Visit()
         try:
             yield visit
         finally:
             self._limit.learn(visit, self._inside)
             self._inside -= 1
+            PHOTOS_IN_WORK.set(self._inside)
+            PHOTOS_LIMIT.set(self._limit.value)
             self._left.set()
 
     @asynccontextmanager

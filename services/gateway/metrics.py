@@ -6,6 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.common.telemetry.metrics import SECONDS
 
+PHOTOS_IN_WORK: Final = Gauge("packshot_photos_in_work", "Photos of calls that the gateway has let in")
+PHOTOS_LIMIT: Final = Gauge("packshot_photos_limit", "How many it lets in; follows what the stages can take")
+
 STAGE_DURATION: Final = Histogram(
     "packshot_stage_duration_seconds",
     "Duration of calls to the stages as the gateway sees them, with network and queues",

@@ -144,7 +144,7 @@ class Stages:
 
     async def is_serving(self, stage: str, timeout_s: float) -> bool:
         """Whether a replica of a stage says so. Raises AioRpcError when none answers."""
-        health = health_pb2_grpc.HealthStub(self._channels[stage])  # type: ignore[attr-defined]  # not in its stubs
+        health: Any = health_pb2_grpc.HealthStub(self._channels[stage])  # its types know no methods
         answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 

@@ -46,7 +46,7 @@ class Run:
     key: str
     job_id: str
     spans: OtlpReceiver
-    metrics: dict[str, Mapping[tuple[str, frozenset[tuple[str, str]]], float]]
+    metrics: Mapping[str, Mapping[tuple[str, frozenset[tuple[str, str]]], float]]
     hooks: list[Exchange]
     logs: dict[str, str]
 

@@ -43,7 +43,7 @@ class OtlpReceiver(TraceServiceServicer):
     def running(cls) -> Iterator[Self]:
         receiver = cls()
         server = grpc.server(ThreadPoolExecutor(4))
-        add_TraceServiceServicer_to_server(receiver, server)
+        add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
         receiver.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         server.start()
         try:

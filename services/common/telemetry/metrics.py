@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from services.common.version import VERSION
 
-disable_created_metrics()  # a series beside every counter that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside every counter that nobody asks for
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Buckets from a look-up to a photo's deadline."""

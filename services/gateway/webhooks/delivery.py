@@ -143,7 +143,7 @@ class WebhookDeliverer:
             call = following
 
     async def _make(self, call: Claimed) -> Outcome:
-        about = {
+        about: dict[str, str | int] = {
             "packshot.job_id": call.job_id,
             "packshot.delivery_id": call.delivery_id,
             "packshot.attempt": call.attempts,

@@ -114,7 +114,7 @@ class WorkQueue:
                 work_subject(item.tenant),
                 json.dumps({"item_id": item.item_id, "job_id": item.job_id, "tenant": item.tenant}).encode(),
                 timeout=_PUBLISH_TIMEOUT_S,
-                headers={"Nats-Msg-Id": f"item-{item.item_id}-{item.dispatches}", **_trace_of(item)},
+                headers={"Nats-Msg-Id": f"item-{item.item_id}-{item.dispatches}", **trace_of(item)},
             )
             for item in items
         ]
@@ -162,12 +162,12 @@ class WorkQueue:
         return delivery
 
 
-def _trace_of(item: Dispatched) -> dict[str, str]:
+def trace_of(item: Dispatched) -> dict[str, str]:
     """The headers that carry the item's trace to its worker."""
     job = incoming({TRACEPARENT: item.traceparent})
     parent, links = job, []
     if item.position >= _ITEMS_IN_THE_JOBS_TRACE:
         parent, links = Context(), [Link(get_current_span(job).get_span_context())]
-    about = {"packshot.job_id": item.job_id, "packshot.item_id": item.item_id}
+    about: dict[str, str | int] = {"packshot.job_id": item.job_id, "packshot.item_id": item.item_id}
     with tracer.start_as_current_span("send item", parent, SpanKind.PRODUCER, about, links):
         return outgoing()

@@ -148,7 +148,12 @@ class Worker:
             await delivery.done()  # it has ended, is not wanted yet, or another has it
             return
         item = claimed.item
-        ids = {"request_id": request_id_of(item), "tenant": item.tenant, "job_id": item.job_id, "item_id": item.id}
+        ids: dict[str, str | int] = {
+            "request_id": request_id_of(item),
+            "tenant": item.tenant,
+            "job_id": item.job_id,
+            "item_id": item.id,
+        }
         about = {f"packshot.{name}": value for name, value in ids.items()} | {"packshot.attempt": item.attempts}
         with (
             structlog.contextvars.bound_contextvars(**ids, item_key=item.key),

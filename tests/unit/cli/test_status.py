@@ -10,9 +10,10 @@ from packshot.v1.status_pb2 import Backlog, Component, GetStatusResponse
 
 def answer(**backlog: Any) -> GetStatusResponse:
     """Of a house with a worker."""
+    shown: dict[str, Any] = {"dispatcher": "host-1", "free_places": 4} | backlog
     return GetStatusResponse(
         components=[Component(name="gateway", serving=True)],
-        backlog=Backlog(**({"dispatcher": "host-1", "free_places": 4} | backlog)),
+        backlog=Backlog(**shown),
     )
 
 
