@@ -45,7 +45,7 @@ from packshot.v1.reviews_pb2 import (
     RedoHints,
 )
 from services.gateway.auth import SCOPE_OF_SERVICE
-from services.gateway.keys import SCOPES
+from services.gateway.caller import SCOPES
 from services.gateway.state.tables import ApiKey, Base, Tenant
 from tests.helpers.api_keys import new_key, new_key_with_id, revoke
 from tests.helpers.gateway import failure
