@@ -28,7 +28,7 @@ from packshot.v1 import packshot_pb2 as packshot_dot_v1_dot_packshot__pb2
 from packshot.v1 import report_pb2 as packshot_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpackshot/v1/compositor.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17packshot/v1/image.proto\x1a\x1apackshot/v1/packshot.proto\x1a\x18packshot/v1/report.proto\"<\n\rEdgeTreatment\x12+\n\ntighten_px\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x30@)\x00\x00\x00\x00\x00\x00\x00\x00\"\xe9\x02\n\x0c\x43\x61nvasTarget\x12\x1c\n\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x08width_px\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(@\x12\x1d\n\theight_px\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(@\x12+\n\nfill_ratio\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x9a\x99\x99\x99\x99\x99\xa9?\x12/\n\x0ekeep_fill_from\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x1f\n\x0cjpeg_quality\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01\x12\x17\n\x0ftransparent_png\x18\x07 \x01(\x08\x12-\n\x06shadow\x18\x08 \x01(\x0e\x32\x13.packshot.v1.ShadowB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x0b\x61rrangement\x18\t \x01(\x0e\x32\x18.packshot.v1.ArrangementB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xa0\x02\n\x13\x43omposeImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x1f\n\tmatte_png\x18\x02 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12(\n\x04\x65\x64ge\x18\x03 \x01(\x0b\x32\x1a.packshot.v1.EdgeTreatment\x12\x36\n\x07targets\x18\x04 \x03(\x0b\x32\x19.packshot.v1.CanvasTargetB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12#\n\x0funcertainty_png\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80 \x12\x35\n\x06traits\x18\x06 \x03(\x0e\x32\x12.packshot.v1.TraitB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\r\n\x05\x64\x65\x62ug\x18\x07 \x01(\x08\"\xb1\x01\n\x0b\x43omposition\x12\x11\n\ttarget_id\x18\x01 \x01(\t\x12)\n\x06images\x18\x02 \x03(\x0b\x32\x19.packshot.v1.EncodedImage\x12\x11\n\tmatte_png\x18\x03 \x01(\x0c\x12)\n\tplacement\x18\x04 \x01(\x0b\x32\x16.packshot.v1.Placement\x12&\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x14.packshot.v1.Finding\"\x9d\x01\n\x14\x43omposeImageResponse\x12.\n\x0c\x63ompositions\x18\x01 \x03(\x0b\x32\x18.packshot.v1.Composition\x12&\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x14.packshot.v1.Finding\x12-\n\x0c\x64\x65\x62ug_images\x18\x03 \x03(\x0b\x32\x17.packshot.v1.DebugImage\"\xf2\x01\n\x13RenderCutoutRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x1f\n\tmatte_png\x18\x02 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12(\n\x04\x65\x64ge\x18\x03 \x01(\x0b\x32\x1a.packshot.v1.EdgeTreatment\x12\x17\n\x0fkeep_background\x18\x04 \x01(\x08\x12#\n\x0funcertainty_png\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80 \x12\x35\n\x06traits\x18\x06 \x03(\x0e\x32\x12.packshot.v1.TraitB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\"K\n\x14RenderCutoutResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12&\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x14.packshot.v1.Finding2\xbd\x01\n\x11\x43ompositorService\x12S\n\x0c\x43omposeImage\x12 .packshot.v1.ComposeImageRequest\x1a!.packshot.v1.ComposeImageResponse\x12S\n\x0cRenderCutout\x12 .packshot.v1.RenderCutoutRequest\x1a!.packshot.v1.RenderCutoutResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpackshot/v1/compositor.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17packshot/v1/image.proto\x1a\x1apackshot/v1/packshot.proto\x1a\x18packshot/v1/report.proto\"<\n\rEdgeTreatment\x12+\n\ntighten_px\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x30@)\x00\x00\x00\x00\x00\x00\x00\x00\"\xe9\x02\n\x0c\x43\x61nvasTarget\x12\x1c\n\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x08width_px\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(@\x12\x1d\n\theight_px\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(@\x12+\n\nfill_ratio\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x9a\x99\x99\x99\x99\x99\xa9?\x12/\n\x0ekeep_fill_from\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x1f\n\x0cjpeg_quality\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01\x12\x17\n\x0ftransparent_png\x18\x07 \x01(\x08\x12-\n\x06shadow\x18\x08 \x01(\x0e\x32\x13.packshot.v1.ShadowB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x0b\x61rrangement\x18\t \x01(\x0e\x32\x18.packshot.v1.ArrangementB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xa2\x02\n\x13\x43omposeImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x1f\n\tmatte_png\x18\x02 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12(\n\x04\x65\x64ge\x18\x03 \x01(\x0b\x32\x1a.packshot.v1.EdgeTreatment\x12\x36\n\x07targets\x18\x04 \x03(\x0b\x32\x19.packshot.v1.CanvasTargetB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12#\n\x0funcertainty_png\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80 \x12\x37\n\x06traits\x18\x06 \x03(\x0e\x32\x12.packshot.v1.TraitB\x13\xbaH\x10\x92\x01\r\x10\x10\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\r\n\x05\x64\x65\x62ug\x18\x07 \x01(\x08\"\xb1\x01\n\x0b\x43omposition\x12\x11\n\ttarget_id\x18\x01 \x01(\t\x12)\n\x06images\x18\x02 \x03(\x0b\x32\x19.packshot.v1.EncodedImage\x12\x11\n\tmatte_png\x18\x03 \x01(\x0c\x12)\n\tplacement\x18\x04 \x01(\x0b\x32\x16.packshot.v1.Placement\x12&\n\x08\x66indings\x18\x05 \x03(\x0b\x32\x14.packshot.v1.Finding\"\x9d\x01\n\x14\x43omposeImageResponse\x12.\n\x0c\x63ompositions\x18\x01 \x03(\x0b\x32\x18.packshot.v1.Composition\x12&\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x14.packshot.v1.Finding\x12-\n\x0c\x64\x65\x62ug_images\x18\x03 \x03(\x0b\x32\x17.packshot.v1.DebugImage\"\xf4\x01\n\x13RenderCutoutRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x1f\n\tmatte_png\x18\x02 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12(\n\x04\x65\x64ge\x18\x03 \x01(\x0b\x32\x1a.packshot.v1.EdgeTreatment\x12\x17\n\x0fkeep_background\x18\x04 \x01(\x08\x12#\n\x0funcertainty_png\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80 \x12\x37\n\x06traits\x18\x06 \x03(\x0e\x32\x12.packshot.v1.TraitB\x13\xbaH\x10\x92\x01\r\x10\x10\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\"K\n\x14RenderCutoutResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12&\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x14.packshot.v1.Finding2\xbd\x01\n\x11\x43ompositorService\x12S\n\x0c\x43omposeImage\x12 .packshot.v1.ComposeImageRequest\x1a!.packshot.v1.ComposeImageResponse\x12S\n\x0cRenderCutout\x12 .packshot.v1.RenderCutoutRequest\x1a!.packshot.v1.RenderCutoutResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,7 +62,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPOSEIMAGEREQUEST'].fields_by_name['uncertainty_png']._loaded_options = None
   _globals['_COMPOSEIMAGEREQUEST'].fields_by_name['uncertainty_png']._serialized_options = b'\272H\007z\005\030\200\200\200 '
   _globals['_COMPOSEIMAGEREQUEST'].fields_by_name['traits']._loaded_options = None
-  _globals['_COMPOSEIMAGEREQUEST'].fields_by_name['traits']._serialized_options = b'\272H\016\222\001\013\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_COMPOSEIMAGEREQUEST'].fields_by_name['traits']._serialized_options = b'\272H\020\222\001\r\020\020\030\001\"\007\202\001\004\020\001 \000'
   _globals['_RENDERCUTOUTREQUEST'].fields_by_name['photo']._loaded_options = None
   _globals['_RENDERCUTOUTREQUEST'].fields_by_name['photo']._serialized_options = b'\272H\tz\007\020\001\030\200\200\200 '
   _globals['_RENDERCUTOUTREQUEST'].fields_by_name['matte_png']._loaded_options = None
@@ -70,21 +70,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDERCUTOUTREQUEST'].fields_by_name['uncertainty_png']._loaded_options = None
   _globals['_RENDERCUTOUTREQUEST'].fields_by_name['uncertainty_png']._serialized_options = b'\272H\007z\005\030\200\200\200 '
   _globals['_RENDERCUTOUTREQUEST'].fields_by_name['traits']._loaded_options = None
-  _globals['_RENDERCUTOUTREQUEST'].fields_by_name['traits']._serialized_options = b'\272H\016\222\001\013\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_RENDERCUTOUTREQUEST'].fields_by_name['traits']._serialized_options = b'\272H\020\222\001\r\020\020\030\001\"\007\202\001\004\020\001 \000'
   _globals['_EDGETREATMENT']._serialized_start=153
   _globals['_EDGETREATMENT']._serialized_end=213
   _globals['_CANVASTARGET']._serialized_start=216
   _globals['_CANVASTARGET']._serialized_end=577
   _globals['_COMPOSEIMAGEREQUEST']._serialized_start=580
-  _globals['_COMPOSEIMAGEREQUEST']._serialized_end=868
-  _globals['_COMPOSITION']._serialized_start=871
-  _globals['_COMPOSITION']._serialized_end=1048
-  _globals['_COMPOSEIMAGERESPONSE']._serialized_start=1051
-  _globals['_COMPOSEIMAGERESPONSE']._serialized_end=1208
-  _globals['_RENDERCUTOUTREQUEST']._serialized_start=1211
-  _globals['_RENDERCUTOUTREQUEST']._serialized_end=1453
-  _globals['_RENDERCUTOUTRESPONSE']._serialized_start=1455
-  _globals['_RENDERCUTOUTRESPONSE']._serialized_end=1530
-  _globals['_COMPOSITORSERVICE']._serialized_start=1533
-  _globals['_COMPOSITORSERVICE']._serialized_end=1722
+  _globals['_COMPOSEIMAGEREQUEST']._serialized_end=870
+  _globals['_COMPOSITION']._serialized_start=873
+  _globals['_COMPOSITION']._serialized_end=1050
+  _globals['_COMPOSEIMAGERESPONSE']._serialized_start=1053
+  _globals['_COMPOSEIMAGERESPONSE']._serialized_end=1210
+  _globals['_RENDERCUTOUTREQUEST']._serialized_start=1213
+  _globals['_RENDERCUTOUTREQUEST']._serialized_end=1457
+  _globals['_RENDERCUTOUTRESPONSE']._serialized_start=1459
+  _globals['_RENDERCUTOUTRESPONSE']._serialized_end=1534
+  _globals['_COMPOSITORSERVICE']._serialized_start=1537
+  _globals['_COMPOSITORSERVICE']._serialized_end=1726
 # @@protoc_insertion_point(module_scope)

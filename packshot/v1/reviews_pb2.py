@@ -28,7 +28,7 @@ from packshot.v1 import image_pb2 as packshot_dot_v1_dot_image__pb2
 from packshot.v1 import jobs_pb2 as packshot_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19packshot/v1/reviews.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17packshot/v1/image.proto\x1a\x16packshot/v1/jobs.proto\"\xb5\x01\n\tRedoHints\x12\x34\n\x12region_of_interest\x18\x01 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x30\n\x06points\x18\x02 \x03(\x0b\x32\x16.packshot.v1.PointHintB\x08\xbaH\x05\x92\x01\x02\x10@\x12@\n\x0cmarketplaces\x18\x03 \x03(\tB*\xbaH\'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\"\xb2\x01\n\x0eReviewDecision\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.packshot.v1.ReviewState\x12\x12\n\ndecided_by\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12%\n\x05hints\x18\x04 \x01(\x0b\x32\x16.packshot.v1.RedoHints\x12.\n\ndecided_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x01\n\x06Review\x12\x11\n\treview_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\"\n\x04item\x18\x03 \x01(\x0b\x32\x14.packshot.v1.JobItem\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.packshot.v1.ReviewState\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0b\x61udit_trail\x18\x06 \x03(\x0b\x32\x1b.packshot.v1.ReviewDecision\x12\x11\n\tphoto_url\x18\x07 \x01(\t\"\xb8\x01\n\x12ListReviewsRequest\x12\x37\n\x06states\x18\x01 \x03(\x0e\x32\x18.packshot.v1.ReviewStateB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12,\n\x06job_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(job_[0-9a-f]{32})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"T\n\x13ListReviewsResponse\x12$\n\x07reviews\x18\x01 \x03(\x0b\x32\x13.packshot.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x10GetReviewRequest\x12,\n\treview_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^rev_[0-9a-f]{32}$\"8\n\x11GetReviewResponse\x12#\n\x06review\x18\x01 \x01(\x0b\x32\x13.packshot.v1.Review\"\xbc\x01\n\x13\x44\x65\x63ideReviewRequest\x12,\n\treview_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^rev_[0-9a-f]{32}$\x12\x38\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x18.packshot.v1.ReviewStateB\x0c\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12%\n\x05hints\x18\x04 \x01(\x0b\x32\x16.packshot.v1.RedoHints\";\n\x14\x44\x65\x63ideReviewResponse\x12#\n\x06review\x18\x01 \x01(\x0b\x32\x13.packshot.v1.Review*\x94\x01\n\x0bReviewState\x12\x1c\n\x18REVIEW_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REVIEW_STATE_WAITING\x10\x01\x12\x19\n\x15REVIEW_STATE_APPROVED\x10\x02\x12\x19\n\x15REVIEW_STATE_REJECTED\x10\x03\x12\x17\n\x13REVIEW_STATE_REDONE\x10\x04\x32\x82\x02\n\rReviewService\x12P\n\x0bListReviews\x12\x1f.packshot.v1.ListReviewsRequest\x1a .packshot.v1.ListReviewsResponse\x12J\n\tGetReview\x12\x1d.packshot.v1.GetReviewRequest\x1a\x1e.packshot.v1.GetReviewResponse\x12S\n\x0c\x44\x65\x63ideReview\x12 .packshot.v1.DecideReviewRequest\x1a!.packshot.v1.DecideReviewResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19packshot/v1/reviews.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17packshot/v1/image.proto\x1a\x16packshot/v1/jobs.proto\"\xb5\x01\n\tRedoHints\x12\x34\n\x12region_of_interest\x18\x01 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x30\n\x06points\x18\x02 \x03(\x0b\x32\x16.packshot.v1.PointHintB\x08\xbaH\x05\x92\x01\x02\x10@\x12@\n\x0cmarketplaces\x18\x03 \x03(\tB*\xbaH\'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\"\xb2\x01\n\x0eReviewDecision\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.packshot.v1.ReviewState\x12\x12\n\ndecided_by\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12%\n\x05hints\x18\x04 \x01(\x0b\x32\x16.packshot.v1.RedoHints\x12.\n\ndecided_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x01\n\x06Review\x12\x11\n\treview_id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\"\n\x04item\x18\x03 \x01(\x0b\x32\x14.packshot.v1.JobItem\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.packshot.v1.ReviewState\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0b\x61udit_trail\x18\x06 \x03(\x0b\x32\x1b.packshot.v1.ReviewDecision\x12\x11\n\tphoto_url\x18\x07 \x01(\t\"\xba\x01\n\x12ListReviewsRequest\x12\x39\n\x06states\x18\x01 \x03(\x0e\x32\x18.packshot.v1.ReviewStateB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05\x82\x01\x02\x10\x01\x12,\n\x06job_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^(job_[0-9a-f]{32})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"T\n\x13ListReviewsResponse\x12$\n\x07reviews\x18\x01 \x03(\x0b\x32\x13.packshot.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x10GetReviewRequest\x12,\n\treview_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^rev_[0-9a-f]{32}$\"8\n\x11GetReviewResponse\x12#\n\x06review\x18\x01 \x01(\x0b\x32\x13.packshot.v1.Review\"\xbc\x01\n\x13\x44\x65\x63ideReviewRequest\x12,\n\treview_id\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^rev_[0-9a-f]{32}$\x12\x38\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x18.packshot.v1.ReviewStateB\x0c\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12%\n\x05hints\x18\x04 \x01(\x0b\x32\x16.packshot.v1.RedoHints\";\n\x14\x44\x65\x63ideReviewResponse\x12#\n\x06review\x18\x01 \x01(\x0b\x32\x13.packshot.v1.Review*\x94\x01\n\x0bReviewState\x12\x1c\n\x18REVIEW_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REVIEW_STATE_WAITING\x10\x01\x12\x19\n\x15REVIEW_STATE_APPROVED\x10\x02\x12\x19\n\x15REVIEW_STATE_REJECTED\x10\x03\x12\x17\n\x13REVIEW_STATE_REDONE\x10\x04\x32\x82\x02\n\rReviewService\x12P\n\x0bListReviews\x12\x1f.packshot.v1.ListReviewsRequest\x1a .packshot.v1.ListReviewsResponse\x12J\n\tGetReview\x12\x1d.packshot.v1.GetReviewRequest\x1a\x1e.packshot.v1.GetReviewResponse\x12S\n\x0c\x44\x65\x63ideReview\x12 .packshot.v1.DecideReviewRequest\x1a!.packshot.v1.DecideReviewResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDOHINTS'].fields_by_name['marketplaces']._loaded_options = None
   _globals['_REDOHINTS'].fields_by_name['marketplaces']._serialized_options = b'\272H\'\222\001$\020\020\030\001\"\036r\034\030@2\030^[a-z0-9]+(-[a-z0-9]+)*$'
   _globals['_LISTREVIEWSREQUEST'].fields_by_name['states']._loaded_options = None
-  _globals['_LISTREVIEWSREQUEST'].fields_by_name['states']._serialized_options = b'\272H\n\222\001\007\"\005\202\001\002\020\001'
+  _globals['_LISTREVIEWSREQUEST'].fields_by_name['states']._serialized_options = b'\272H\014\222\001\t\020\020\"\005\202\001\002\020\001'
   _globals['_LISTREVIEWSREQUEST'].fields_by_name['job_id']._loaded_options = None
   _globals['_LISTREVIEWSREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\031r\0272\025^(job_[0-9a-f]{32})?$'
   _globals['_LISTREVIEWSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -55,8 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECIDEREVIEWREQUEST'].fields_by_name['decision']._serialized_options = b'\272H\t\202\001\006\030\002\030\003\030\004'
   _globals['_DECIDEREVIEWREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_DECIDEREVIEWREQUEST'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\320\017'
-  _globals['_REVIEWSTATE']._serialized_start=1408
-  _globals['_REVIEWSTATE']._serialized_end=1556
+  _globals['_REVIEWSTATE']._serialized_start=1410
+  _globals['_REVIEWSTATE']._serialized_end=1558
   _globals['_REDOHINTS']._serialized_start=154
   _globals['_REDOHINTS']._serialized_end=335
   _globals['_REVIEWDECISION']._serialized_start=338
@@ -64,17 +64,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVIEW']._serialized_start=519
   _globals['_REVIEW']._serialized_end=756
   _globals['_LISTREVIEWSREQUEST']._serialized_start=759
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=943
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=945
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1029
-  _globals['_GETREVIEWREQUEST']._serialized_start=1031
-  _globals['_GETREVIEWREQUEST']._serialized_end=1095
-  _globals['_GETREVIEWRESPONSE']._serialized_start=1097
-  _globals['_GETREVIEWRESPONSE']._serialized_end=1153
-  _globals['_DECIDEREVIEWREQUEST']._serialized_start=1156
-  _globals['_DECIDEREVIEWREQUEST']._serialized_end=1344
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=1346
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=1405
-  _globals['_REVIEWSERVICE']._serialized_start=1559
-  _globals['_REVIEWSERVICE']._serialized_end=1817
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=945
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=947
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=1031
+  _globals['_GETREVIEWREQUEST']._serialized_start=1033
+  _globals['_GETREVIEWREQUEST']._serialized_end=1097
+  _globals['_GETREVIEWRESPONSE']._serialized_start=1099
+  _globals['_GETREVIEWRESPONSE']._serialized_end=1155
+  _globals['_DECIDEREVIEWREQUEST']._serialized_start=1158
+  _globals['_DECIDEREVIEWREQUEST']._serialized_end=1346
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=1348
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=1407
+  _globals['_REVIEWSERVICE']._serialized_start=1561
+  _globals['_REVIEWSERVICE']._serialized_end=1819
 # @@protoc_insertion_point(module_scope)

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
@@ -130,7 +130,7 @@ class Calls(Interceptor):
         async def named(
             requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncGenerator[Message, None]:
-            async with _answering(method, context), aclosing(call(requests, context)) as responses:
+            async with _answering(method, context), aclosing(call(_readable(requests), context)) as responses:
                 async for response in responses:
                     yield response
 
@@ -178,6 +178,19 @@ class Requests(Interceptor):
 
     def upload(self, method: str, call: Upload) -> Upload:
         return call
+
+
+async def _readable(requests: AsyncIterator[Message]) -> AsyncGenerator[Message, None]:
+    """Says to the sender that bytes are no message."""
+    try:
+        async for request in requests:
+            yield request
+    except DecodeError:
+        raise ServiceError(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "REQUEST_UNREADABLE",
+            "the request's bytes are no message of this API: does the caller use its protos?",
+        ) from None
 
 
 def is_health(method: str) -> bool:

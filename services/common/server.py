@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 from services.common.allow_list import AllowedClients
 from services.common.interceptors import Calls, Requests
 from services.common.queueing import Waits
-from services.common.settings import MAX_MESSAGE_BYTES, ServerSettings, env_name
+from services.common.settings import ServerSettings, env_name
 from services.common.telemetry.logs import configure_logs
 from services.common.telemetry.metrics import serve_metrics
 from services.common.telemetry.traces import start_tracing, stop_tracing
@@ -121,7 +121,7 @@ class Server:
                 Requests(settings.default_deadline_ms),
             ],
             options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
                 ("grpc.max_metadata_size", _MAX_METADATA_BYTES),

@@ -8,9 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SecretsSettingsSource
 
-MAX_MESSAGE_BYTES = 160 * 2**20
-"""A 64 MiB photo and its matte fit, with room."""
-
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """A file; empty: none."""
 
@@ -61,6 +58,9 @@ class ServerSettings(SecretsInFiles):
     )
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     queue_size: int = Field(default=32, ge=0, le=10_000, description="photos that may wait for a worker")
+    max_message_bytes: int = Field(
+        default=160 * 2**20, ge=1, le=2**31 - 1, description="of a request; a 64 MiB photo and its matte fit, with room"
+    )
     default_deadline_ms: int = Field(default=60_000, ge=1, description="for calls that come without a deadline")
     grace_s: float = Field(
         default=60.0, ge=0, allow_inf_nan=False, description="on SIGTERM, what runs may take this long to finish"

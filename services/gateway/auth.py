@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import grpc
 import structlog
 from google.protobuf.message import Message
 
 from services.common.errors import ServiceError
-from services.common.interceptors import Interceptor, Stream, Unary, metadata_value
+from services.common.interceptors import Download, Interceptor, Stream, Unary, Upload, metadata_value
 from services.gateway.caller import Caller
 from services.gateway.keys import ApiKeys
 
@@ -68,10 +68,32 @@ class Authentication(Interceptor):
         self._keys = keys
         self._tokens = tokens
 
-    def unary(self, method: str, call: Unary) -> Unary:
-        async def authenticated(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Makes single requests streams of one: gRPC reads those only when asked, so that no stranger's 64 MiB are."""
+        handler = await continuation(handler_call_details)
+        if handler is not None and self.covers(handler_call_details.method):
+            coders = (handler.request_deserializer, handler.response_serializer)
+            if handler.unary_unary is not None:
+                call = self._unary(handler_call_details.method, cast(Unary, handler.unary_unary))
+                return grpc.stream_unary_rpc_method_handler(call, *coders)
+            if handler.unary_stream is not None:
+                handler = grpc.stream_stream_rpc_method_handler(_of_one(cast(Download, handler.unary_stream)), *coders)
+
+        async def found(_: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
+            return handler
+
+        return await super().intercept_service(found, handler_call_details)
+
+    def _unary(self, method: str, call: Unary) -> Upload:
+        async def authenticated(
+            requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+        ) -> Message:
             await self._enter(method, context)
-            return await call(request, context)
+            return await call(await _only(requests), context)
 
         return authenticated
 
@@ -130,6 +152,23 @@ class Authentication(Interceptor):
             "API_KEY_MISSING" if keys is not None else "TOKEN_MISSING",
             f"send {' or '.join(ways)}",
         )
+
+
+async def _only(requests: AsyncIterator[Message]) -> Message:
+    async for request in requests:
+        return request
+    raise ServiceError(grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MISSING", "the call came without a request")
+
+
+def _of_one(call: Download) -> Stream:
+    async def streamed(
+        requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncGenerator[Message, None]:
+        async with aclosing(call(await _only(requests), context)) as responses:
+            async for response in responses:
+                yield response
+
+    return streamed
 
 
 async def _by_key(keys: ApiKeys, key: str) -> Caller:

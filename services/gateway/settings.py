@@ -18,6 +18,9 @@ class GatewaySettings(ServerSettings, NatsSettings, DatabaseSettings):
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__")
 
     listen: str = "127.0.0.1:50051"
+    max_message_bytes: int = Field(
+        default=64 * 2**20, ge=1, le=2**31 - 1, description="of a request; larger photos come in chunks"
+    )
     segmenter_address: str = "127.0.0.1:50052"
     compositor_address: str = "127.0.0.1:50053"
     validator_address: str = "127.0.0.1:50054"

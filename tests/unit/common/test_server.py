@@ -100,15 +100,32 @@ class TestHealth:
 
 
 class TestLimits:
-    async def test_a_message_above_the_limit_is_refused_and_the_service_lives(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("services.common.server.MAX_MESSAGE_BYTES", 2**20)
-        async with running_tiny() as tiny:
+    async def test_a_message_above_the_limit_is_refused_and_the_service_lives(self) -> None:
+        async with running_tiny(MAX_MESSAGE_BYTES=str(2**20)) as tiny:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await tiny.ask("x" * (2**20 + 1))
             assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             await tiny.ask("hello")
+
+    async def test_metadata_above_the_limit_is_refused_and_the_service_lives(self) -> None:
+        async with running_tiny() as tiny:
+            await tiny.ask("hello", metadata=(("x-note", "x" * 8 * 2**10),))
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await tiny.ask("hello", metadata=(("x-note", "x" * 16 * 2**10),))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            await tiny.ask("hello")
+
+    async def test_more_calls_than_a_connection_may_have_wait_at_the_callers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.common.server._MAX_STREAMS", 2)
+        async with running_tiny() as tiny:
+            running = [asyncio.create_task(tiny.ask("wait:2")) for _ in range(2)]
+            await asyncio.sleep(0.5)
+            waiting = asyncio.create_task(tiny.ask("hello"))
+            await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
+            assert not waiting.done() or any(call.done() for call in running)
+            await asyncio.gather(*running, waiting)
 
     async def test_health_answers_while_all_workers_are_busy(self) -> None:
         async with running_tiny(WORKERS="2", QUEUE_SIZE="0") as tiny:

@@ -55,6 +55,32 @@ async def test_a_strangers_request_is_not_even_looked_at(gateway: Gateway) -> No
     assert error.reason == "API_KEY_MISSING"
 
 
+@pytest.mark.parametrize(
+    "method", ["PackshotService/ProcessImage", "JobService/WatchJob", "PackshotService/ProcessImages"]
+)
+async def test_a_strangers_request_is_not_even_read(gateway: Gateway, method: str) -> None:
+    """Nothing is sent but who calls; a call that was read first would wait for the rest."""
+    call: Any = gateway.channel.stream_stream(f"/packshot.v1.{method}")()
+    async with asyncio.timeout(10):
+        error = await failure(call.read())
+    assert error.reason == "API_KEY_MISSING"
+
+
+async def test_a_call_without_a_request_is_told_so(gateway: Gateway, sqlite_url: str) -> None:
+    key = await new_key(sqlite_url, "acme")
+    call: Any = gateway.channel.stream_unary("/packshot.v1.PackshotService/ProcessImage")(metadata=as_caller(key))
+    await call.done_writing()
+    error = await failure(call)
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MISSING")
+
+
+async def test_bytes_that_are_no_message_are_the_senders_fault(gateway: Gateway, sqlite_url: str) -> None:
+    key = await new_key(sqlite_url, "acme")
+    call: Any = gateway.channel.unary_unary("/packshot.v1.PackshotService/ProcessImage")
+    error = await failure(call(b"\xff\xff\xff", metadata=as_caller(key)))
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_UNREADABLE")
+
+
 async def test_streams_need_a_key_too(gateway: Gateway, sqlite_url: str) -> None:
     key = await new_key(sqlite_url, "acme")
     request = ProcessImagesRequest(item=StreamItem(item_id="a", photo=PHOTO))
