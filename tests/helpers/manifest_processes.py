@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,12 @@ from tests.helpers.manifests import Manifest, environment, of_kind
 from tests.helpers.waiting import wait_until
 from tools.stack import free_port
 
-_OWN_PORT: Final = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1):(\d+)")
+_OWN_PORT: Final = re.compile(r"((?:0\.0\.0\.0|127\.0\.0\.1):|--[a-z]+-port=)(\d+)")
+
+
+def _loopback(prefix: str) -> str:
+    """What stands before a port: an option stays, an address becomes this machine's."""
+    return prefix if prefix.startswith("--") else "127.0.0.1:"
 
 
 class Pod:
@@ -88,27 +93,26 @@ class Cluster:
         """Of the authority that plays cert-manager's."""
         return self._authority.ca_file
 
-    def start(self, name: str) -> None:
-        """Starts a workload's container; `wait_until_started` says when it is there."""
+    def start(self, name: str, *, program: Path | None = None, options: Sequence[str] = ()) -> None:
+        """Starts a workload's container; `wait_until_started` says when it is there.
+
+        Args:
+            program: In place of the container's.
+            options: After the manifest's own arguments.
+        """
         pod = self.pods[name]
-        mounts = self._mount(pod)
-        container = pod.container
-        program, *arguments = (self._here(word, pod, mounts) for word in container["command"])
-        variables = {key: self._here(value, pod, mounts) for key, value in environment(container).items()}
-        with (pod.folder / "log").open("ab") as log:
-            pod.process = subprocess.Popen(
-                [sys.executable if program == "python" else program, *arguments],
-                env={"PATH": os.environ["PATH"], "TMPDIR": str(pod.folder), **self._variables, **variables},
-                cwd=pod.folder,
-                stdout=log,
-                stderr=log,
-            )
+        pod.process = self._popen(pod, pod.container, program, options)
 
     def run(self, name: str) -> int:
         """Runs a Job's container to its end; its exit code."""
         self.start(name)
-        process = self._process(name)
-        return process.wait(60)
+        return self._process(name).wait(60)
+
+    def initialize(self, name: str, *, options: Sequence[str] = ()) -> int:
+        """Runs a workload's one init container to its end; its exit code."""
+        pod = self.pods[name]
+        (container,) = pod.spec["initContainers"]
+        return self._popen(pod, container, None, options).wait(60)
 
     def wait_until_started(self, name: str) -> None:
         """Waits for the startup probe as long as the kubelet would; it asks more often.
@@ -166,6 +170,21 @@ class Cluster:
                 pod.process.kill()
                 pod.process.wait()
 
+    def _popen(
+        self, pod: Pod, container: Manifest, program: Path | None, options: Sequence[str]
+    ) -> "subprocess.Popen[bytes]":
+        mounts = self._mount(pod, container)
+        named, *arguments = (self._here(word, pod, mounts) for word in container["command"])
+        variables = {key: self._here(value, pod, mounts) for key, value in environment(container).items()}
+        with (pod.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [program or (sys.executable if named == "python" else named), *arguments, *options],
+                env={"PATH": os.environ["PATH"], "TMPDIR": str(pod.folder), **self._variables, **variables},
+                cwd=pod.folder,
+                stdout=log,
+                stderr=log,
+            )
+
     def _process(self, name: str) -> "subprocess.Popen[bytes]":
         process = self.pods[name].process
         assert process is not None, f"{name} was not started"
@@ -173,17 +192,17 @@ class Cluster:
 
     def _here(self, text: str, pod: Pod, mounts: Mapping[str, Path]) -> str:
         """A value of the manifest with this machine's ports and folders."""
-        text = _OWN_PORT.sub(lambda found: f"127.0.0.1:{pod.port(int(found[1]))}", text)
+        text = _OWN_PORT.sub(lambda found: f"{_loopback(found[1])}{pod.port(int(found[2]))}", text)
         for host, address in self._hosts.items():
             text = re.sub(rf"(?<![\w.-]){re.escape(host)}\b", address, text)
         paths = "|".join(map(re.escape, mounts)) or "$^"
         return re.sub(rf"(?<![\w.-])(?:{paths})(?![\w.-])", lambda found: str(mounts[found[0]]), text)
 
-    def _mount(self, pod: Pod) -> dict[str, Path]:
+    def _mount(self, pod: Pod, container: Manifest) -> dict[str, Path]:
         """Folder by path in the container, with what the volumes hold."""
         volumes = {volume["name"]: volume for volume in pod.spec.get("volumes", ())}
         mounts = {}
-        for mount in pod.container.get("volumeMounts", ()):
+        for mount in container.get("volumeMounts", ()):
             volume = volumes.get(mount["name"], {})
             if "persistentVolumeClaim" in volume:
                 folder = self._folder / volume["persistentVolumeClaim"]["claimName"]
@@ -191,7 +210,7 @@ class Cluster:
                 folder = pod.folder / mount["name"]
             folder.mkdir(exist_ok=True)
             mounts[mount["mountPath"]] = folder
-        for mount in pod.container.get("volumeMounts", ()):
+        for mount in container.get("volumeMounts", ()):
             for file, content in self._files(volumes.get(mount["name"], {})).items():
                 # A configuration names ports and folders; what is given or issued is of this machine already.
                 here = self._here(content, pod, mounts) if file.endswith(".conf") else content

@@ -6,6 +6,7 @@ Of prod and its like the overlay staging is tried, since prod's models run on a 
 import asyncio
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,8 @@ from tests.helpers.manifest_processes import Cluster
 from tests.helpers.manifests import overlay
 from tests.helpers.postgres import Postgres
 from tests.helpers.s3_server import S3Server
+from tests.helpers.waiting import wait_until
+from tools.triton_server import TRITONSERVER
 
 STAGES = ("segmenter", "compositor", "validator")
 GATEWAYS = ("gateway-api", "gateway-worker")
@@ -129,3 +132,31 @@ def test_with_mtls_a_stage_answers_nobody_but_the_gateways(started: Any, name: s
 def test_sigterm_ends_it_well_within_the_grace_period(started: Any, name: str) -> None:
     """The last test: nothing runs after it."""
     assert started.cluster.stop(name) == 0, started.cluster.pods[name].log
+
+
+def test_prods_segmenter_finds_its_models_on_triton(tmp_path: Path) -> None:
+    """The init container's repository, the server's ports and probes, the segmenter's address of it."""
+    if not TRITONSERVER.exists():
+        pytest.skip("NOT TESTED WITH TRITON: run `make triton`")
+    cluster = Cluster(overlay("prod"), tmp_path, {}, {})
+    try:
+        assert cluster.initialize("triton") == 0, cluster.pods["triton"].log
+        # This machine's Triton has the python backend only; the same repository, written for it.
+        assert cluster.initialize("triton", options=["--backend", "python"]) == 0, cluster.pods["triton"].log
+        here = [f"--{protocol}-address=127.0.0.1" for protocol in ("http", "grpc", "metrics")]
+        cluster.start("triton", program=TRITONSERVER, options=here)
+        cluster.start("segmenter")
+        cluster.wait_until_started("triton")
+        cluster.wait_until_started("segmenter")
+        for name in ("triton", "segmenter"):
+            assert cluster.probe(name, "readinessProbe")
+            assert cluster.probe(name, "livenessProbe")
+        metrics = httpx.get(f"http://127.0.0.1:{cluster.pods['triton'].port('metrics')}/metrics", trust_env=False).text
+        assert {"nv_inference_queue_duration_us", "nv_inference_request_success"} <= set(
+            metrics.replace("{", " ").split()
+        )
+        cluster.stop("triton")
+        wait_until(lambda: not cluster.probe("segmenter", "readinessProbe"))
+        assert cluster.probe("segmenter", "livenessProbe")  # Triton being away is no reason to kill it
+    finally:
+        cluster.kill()
