@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from nats.aio.client import Client
 
@@ -13,7 +14,9 @@ from packshot.v1 import status_pb2_grpc
 from packshot.v1.status_pb2 import GetStatusRequest
 from services.common.errors import internal
 from services.common.topology import JOB_WORK
+from tests.helpers.api_keys import as_caller, new_key
 from tests.helpers.bulk import Caller, House, until
+from tests.helpers.gateway import failure
 from tests.helpers.nats_server import NatsServer
 from tests.helpers.packshot_serve import PACKSHOT
 
@@ -109,6 +112,17 @@ async def test_items_given_up_are_worth_knowing_but_nothing_is_off(house: House)
         code, said = await status(address(house))
     assert code == 0
     assert "! 1 item given up after too many attempts" in said
+
+
+async def test_it_is_told_to_keys_with_its_scope_only(house: House) -> None:
+    url = house.environment["DATABASE_URL"]
+    tenants, operators = await new_key(url, "acme"), await new_key(url, "operators", "status")
+    async with house.gateway("api", AUTH="api-key") as caller:
+        asked = status_pb2_grpc.StatusServiceStub(caller.channel)
+        error = await failure(asked.GetStatus(GetStatusRequest(), metadata=as_caller(tenants)))
+        assert (error.code, error.metadata) == (grpc.StatusCode.PERMISSION_DENIED, {"scope": "status"})
+        answer = await asked.GetStatus(GetStatusRequest(), metadata=as_caller(operators))
+        assert answer.components[0].name == "gateway"
 
 
 async def test_a_gateway_that_is_not_there_is_off(tmp_path: Path) -> None:
