@@ -41,7 +41,8 @@ def ask(address: str, service: str, timeout_s: float) -> int:
     # The address is on this machine; a proxy of the environment would be asked for it otherwise.
     with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout_s)
+        request = health_pb2.HealthCheckRequest(service=service)
+        answer = stub.Check(request, timeout=timeout_s)  # type: ignore[attr-defined]  # not in its stubs
     return int(answer.status)
 
 
