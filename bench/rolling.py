@@ -13,14 +13,14 @@ from time import perf_counter
 from typing import Final
 
 from bench.photos import square_photo
-from bench.replicas import Cluster, Deployment
 from bench.traffic import Sent, Traffic, one
 from packshot.client import AsyncPackshotClient
+from tests.helpers.replicas import Cluster, Deployment
 from tools.stack import SERVICES
 
 _REPLICAS: Final = 2
 _CALLERS: Final = 3
-_TIMEOUT_S: Final = 60.0
+_TIMEOUT_S: Final = 120.0
 _SETTLE_S: Final = 3.0
 """Between two replicas, as `minReadySeconds` of the manifests."""
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.photos import square_photo
-from bench.replicas import Cluster, Deployment, counts
 from bench.traffic import Sent, one
 from packshot.client import AsyncPackshotClient
+from tests.helpers.replicas import Cluster, Deployment, counts
 from tools.stack import SERVICES
 
 _CALLERS: Final = 4

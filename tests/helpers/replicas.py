@@ -19,7 +19,7 @@ from typing import Final, Self
 import grpc
 
 from tests.helpers.dns_server import Names, dns_server
-from tools.stack import SERVICES, STAGES, free_port, is_serving
+from tools.stack import STAGES, free_port, is_serving
 
 _METHODS: Final = {
     "segmenter": "packshot.v1.SegmenterService/SegmentImage",
@@ -160,12 +160,12 @@ class Cluster:
     @classmethod
     @contextmanager
     def running(cls, replicas: Mapping[str, int], settings: Mapping[str, str] | None = None) -> Iterator[Self]:
-        """With so many replicas of each service, ready. `settings` are further environment variables."""
+        """With so many replicas of each service named, ready. `settings` are further environment variables."""
         with TemporaryDirectory() as folder, dns_server() as names, ExitStack() as cleaning:
             cluster = cls(names, Path(folder), settings or {})
             for deployment in cluster.deployments.values():
                 cleaning.callback(deployment.stop)
-            begun = [(service, cluster[service].begin()) for service in SERVICES for _ in range(replicas[service])]
+            begun = [(service, cluster[service].begin()) for service, count in replicas.items() for _ in range(count)]
             for service, ip in begun:
                 cluster[service].until_ready(ip)
             yield cluster
