@@ -135,10 +135,11 @@ def _jobs(backlog: Backlog) -> Table:
     table.add_column("Jobs", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
+    filled_by = f"queue filled by {backlog.dispatcher}" if backlog.dispatcher else ""
     rows = (
         ("items waiting", backlog.items_waiting, f"longest {_duration(backlog.longest_wait_s)}"),
         ("items in work", backlog.items_running, ", ".join(backlog.busy_workers)),
-        ("free places", backlog.free_places, f"queue filled by {backlog.dispatcher}" if backlog.dispatcher else ""),
+        ("workers with room", backlog.workers_with_room, filled_by),
         ("messages in the queue", backlog.messages_pending, ""),
         ("dead letters", backlog.dead_letters, ""),
         ("webhook calls waiting", backlog.webhooks_waiting, ""),

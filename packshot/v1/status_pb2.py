@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from packshot.v1 import report_pb2 as packshot_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18packshot/v1/status.proto\x12\x0bpackshot.v1\x1a\x18packshot/v1/report.proto\"\x12\n\x10GetStatusRequest\";\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x0f\n\x07problem\x18\x03 \x01(\t\"\xd8\x01\n\x07\x42\x61\x63klog\x12\x15\n\ritems_waiting\x18\x01 \x01(\x03\x12\x15\n\ritems_running\x18\x02 \x01(\x03\x12\x16\n\x0elongest_wait_s\x18\x03 \x01(\x01\x12\x18\n\x10messages_pending\x18\x04 \x01(\x03\x12\x13\n\x0b\x66ree_places\x18\x05 \x01(\x03\x12\x12\n\ndispatcher\x18\x06 \x01(\t\x12\x14\n\x0c\x62usy_workers\x18\x07 \x03(\t\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x08 \x01(\x03\x12\x18\n\x10webhooks_waiting\x18\t \x01(\x03\"\xd6\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12*\n\ncomponents\x18\x02 \x03(\x0b\x32\x16.packshot.v1.Component\x12\x11\n\tproposers\x18\x03 \x03(\t\x12\x18\n\x10segmenter_digest\x18\x04 \x01(\t\x12\x30\n\nrule_packs\x18\x05 \x03(\x0b\x32\x1c.packshot.v1.RulePackVersion\x12%\n\x07\x62\x61\x63klog\x18\x06 \x01(\x0b\x32\x14.packshot.v1.Backlog2[\n\rStatusService\x12J\n\tGetStatus\x12\x1d.packshot.v1.GetStatusRequest\x1a\x1e.packshot.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18packshot/v1/status.proto\x12\x0bpackshot.v1\x1a\x18packshot/v1/report.proto\"\x12\n\x10GetStatusRequest\";\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x0f\n\x07problem\x18\x03 \x01(\t\"\xde\x01\n\x07\x42\x61\x63klog\x12\x15\n\ritems_waiting\x18\x01 \x01(\x03\x12\x15\n\ritems_running\x18\x02 \x01(\x03\x12\x16\n\x0elongest_wait_s\x18\x03 \x01(\x01\x12\x18\n\x10messages_pending\x18\x04 \x01(\x03\x12\x19\n\x11workers_with_room\x18\x05 \x01(\x03\x12\x12\n\ndispatcher\x18\x06 \x01(\t\x12\x14\n\x0c\x62usy_workers\x18\x07 \x03(\t\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x08 \x01(\x03\x12\x18\n\x10webhooks_waiting\x18\t \x01(\x03\"\xd6\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12*\n\ncomponents\x18\x02 \x03(\x0b\x32\x16.packshot.v1.Component\x12\x11\n\tproposers\x18\x03 \x03(\t\x12\x18\n\x10segmenter_digest\x18\x04 \x01(\t\x12\x30\n\nrule_packs\x18\x05 \x03(\x0b\x32\x1c.packshot.v1.RulePackVersion\x12%\n\x07\x62\x61\x63klog\x18\x06 \x01(\x0b\x32\x14.packshot.v1.Backlog2[\n\rStatusService\x12J\n\tGetStatus\x12\x1d.packshot.v1.GetStatusRequest\x1a\x1e.packshot.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPONENT']._serialized_start=87
   _globals['_COMPONENT']._serialized_end=146
   _globals['_BACKLOG']._serialized_start=149
-  _globals['_BACKLOG']._serialized_end=365
-  _globals['_GETSTATUSRESPONSE']._serialized_start=368
-  _globals['_GETSTATUSRESPONSE']._serialized_end=582
-  _globals['_STATUSSERVICE']._serialized_start=584
-  _globals['_STATUSSERVICE']._serialized_end=675
+  _globals['_BACKLOG']._serialized_end=371
+  _globals['_GETSTATUSRESPONSE']._serialized_start=374
+  _globals['_GETSTATUSRESPONSE']._serialized_end=588
+  _globals['_STATUSSERVICE']._serialized_start=590
+  _globals['_STATUSSERVICE']._serialized_end=681
 # @@protoc_insertion_point(module_scope)

@@ -73,7 +73,7 @@ class Backlog(_message.Message):
     ITEMS_RUNNING_FIELD_NUMBER: _builtins.int
     LONGEST_WAIT_S_FIELD_NUMBER: _builtins.int
     MESSAGES_PENDING_FIELD_NUMBER: _builtins.int
-    FREE_PLACES_FIELD_NUMBER: _builtins.int
+    WORKERS_WITH_ROOM_FIELD_NUMBER: _builtins.int
     DISPATCHER_FIELD_NUMBER: _builtins.int
     BUSY_WORKERS_FIELD_NUMBER: _builtins.int
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
@@ -85,8 +85,8 @@ class Backlog(_message.Message):
     """Of the item that has waited longest, of those that may be worked on now."""
     messages_pending: _builtins.int
     """Messages in the work queue that no worker has yet."""
-    free_places: _builtins.int
-    """Items that workers could begin at once."""
+    workers_with_room: _builtins.int
+    """Workers that wait for an item, for they have room for more."""
     dispatcher: _builtins.str
     """The worker that fills the queue; empty when there is none."""
     dead_letters: _builtins.int
@@ -104,7 +104,7 @@ class Backlog(_message.Message):
         items_running: _builtins.int = ...,
         longest_wait_s: _builtins.float = ...,
         messages_pending: _builtins.int = ...,
-        free_places: _builtins.int = ...,
+        workers_with_room: _builtins.int = ...,
         dispatcher: _builtins.str = ...,
         busy_workers: _abc.Iterable[_builtins.str] | None = ...,
         dead_letters: _builtins.int = ...,
@@ -112,7 +112,7 @@ class Backlog(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_workers", b"busy_workers", "dead_letters", b"dead_letters", "dispatcher", b"dispatcher", "free_places", b"free_places", "items_running", b"items_running", "items_waiting", b"items_waiting", "longest_wait_s", b"longest_wait_s", "messages_pending", b"messages_pending", "webhooks_waiting", b"webhooks_waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_workers", b"busy_workers", "dead_letters", b"dead_letters", "dispatcher", b"dispatcher", "items_running", b"items_running", "items_waiting", b"items_waiting", "longest_wait_s", b"longest_wait_s", "messages_pending", b"messages_pending", "webhooks_waiting", b"webhooks_waiting", "workers_with_room", b"workers_with_room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

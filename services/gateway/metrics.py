@@ -36,7 +36,9 @@ DEAD_LETTERS: Final = Counter("packshot_dead_letters_total", "Items that were gi
 
 QUEUE_PENDING: Final = Gauge("packshot_queue_pending", "Messages in the work queue that no worker has yet")
 QUEUE_UNACKNOWLEDGED: Final = Gauge("packshot_queue_unacknowledged", "Messages of the work queue that a worker has")
-QUEUE_PULLS: Final = Gauge("packshot_queue_waiting_pulls", "Free places of workers that wait for a message")
+QUEUE_PULLS: Final = Gauge(
+    "packshot_queue_waiting_pulls", "Workers that wait for a message, for they have room for more"
+)
 ITEMS: Final = Gauge("packshot_items", "Items of jobs that have not ended, in the database", ("state",))
 OLDEST_ITEM: Final = Gauge(
     "packshot_oldest_item_wait_seconds", "How long the item has waited that has waited longest for a worker"

@@ -57,7 +57,7 @@ async def has_worker(caller: Caller) -> None:
 
     async def works() -> bool:
         backlog = (await asked.GetStatus(GetStatusRequest())).backlog
-        return bool(backlog.dispatcher and backlog.free_places)
+        return bool(backlog.dispatcher and backlog.workers_with_room)
 
     await until(works)
 

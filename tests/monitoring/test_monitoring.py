@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, generate_latest
 
 # Importing them defines their metrics.
 from services.common.telemetry import metrics as common_metrics
@@ -112,6 +112,12 @@ class TestAlerts:
         command = ["promtool", "test", "rules", str(dashboard.FOLDER / "alerts.test.yaml")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_names_and_helps_are_as_prometheus_wants_them() -> None:
+    done = subprocess.run(["promtool", "check", "metrics"], input=generate_latest(), capture_output=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
 def test_every_metric_of_ours_is_written_down() -> None:

@@ -129,7 +129,7 @@ def _message(backlog: Backlog) -> status_pb2.Backlog:
         items_running=backlog.items[ItemState.RUNNING],
         longest_wait_s=backlog.oldest_wait_s,
         messages_pending=backlog.queue.undelivered,
-        free_places=backlog.queue.waiting_pulls,
+        workers_with_room=backlog.queue.waiting_pulls,
         dispatcher=backlog.dispatcher,
         busy_workers=backlog.busy_workers,
         dead_letters=backlog.dead_letters,

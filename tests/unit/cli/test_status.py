@@ -10,7 +10,7 @@ from packshot.v1.status_pb2 import Backlog, Component, GetStatusResponse
 
 def answer(**backlog: Any) -> GetStatusResponse:
     """Of a house with a worker."""
-    shown: dict[str, Any] = {"dispatcher": "host-1", "free_places": 4} | backlog
+    shown: dict[str, Any] = {"dispatcher": "host-1", "workers_with_room": 4} | backlog
     return GetStatusResponse(
         components=[Component(name="gateway", serving=True)],
         backlog=Backlog(**shown),
@@ -21,7 +21,7 @@ def answer(**backlog: Any) -> GetStatusResponse:
     ("backlog", "expected"),
     [
         ({}, []),
-        ({"items_waiting": 900, "items_running": 4, "free_places": 0, "longest_wait_s": 1200}, []),
+        ({"items_waiting": 900, "items_running": 4, "workers_with_room": 0, "longest_wait_s": 1200}, []),
         ({"dispatcher": ""}, [("no worker runs", True)]),
         (
             {"items_waiting": 3, "longest_wait_s": 360},
