@@ -7,7 +7,7 @@ PHOTO ?=
 TRAIN_ARGS ?=
 MINUTES ?= 10
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-chaos fuzz check k8s-check protos protos-check rules-check bench bench-quality bench-edges bench-load scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
+.PHONY: help setup run test test-chaos fuzz check audit k8s-check protos protos-check rules-check bench bench-quality bench-edges bench-load scenes triton train-pack train train-edges model images images-proof locks compose-secrets clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,16 @@ check: setup protos-check rules-check ## Style, types, import contracts, stubs, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r packshot services
+
+audit: setup .venv-audit/bin/pip-audit ## Known weaknesses of what the images install (asks PyPI's advisories), and insecure code
+	$(BIN)/bandit -q -c pyproject.toml -r packshot services
+	@set -e; for lock in services/*/requirements.lock deploy/containers/build.lock; do \
+	    .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock; done
+
+.venv-audit/bin/pip-audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet pip-audit
 
 k8s-check: setup .venv-checkov/bin/checkov ## Every combination of deploy/k8s built, checked and held against policies
 	$(BIN)/python -m pytest -q tests/k8s

@@ -23,7 +23,7 @@ def main(parent: int, command: list[str]) -> NoReturn:
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python's start; the program shall find the usual
         signal.signal(ignored, signal.SIG_DFL)
     try:
-        os.execv(command[0], command)  # noqa: S606 - no shell is meant to be there
+        os.execv(command[0], command)  # noqa: S606 - no shell is meant to be there  # nosec B606
     except OSError as error:
         print(f"cannot run {command[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
         sys.exit(_EXIT_CANNOT_RUN)

@@ -92,7 +92,7 @@ class AsyncJobs:
 
     async def items(self, job_id: str, *, states: Sequence[JobItemStateName] = ()) -> AsyncIterator[pb.JobItem]:
         """See Jobs.items."""
-        token = ""
+        token = ""  # a page's  # nosec B105
         while True:
             page = await self.item_page(job_id, states=states, page_token=token)
             for item in page.items:

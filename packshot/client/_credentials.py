@@ -35,7 +35,7 @@ def tls_credentials(
     try:
         if cert_file is not None:
             # An empty password: one that is asked for at a terminal would wait for ever.
-            context.load_cert_chain(cert_file, key_file, password="")
+            context.load_cert_chain(cert_file, key_file, password="")  # nosec B106
     except (ssl.SSLError, OSError) as error:
         raise ValueError(f"{cert_file} and {key_file} are no certificate and its unencrypted key in PEM") from error
     return grpc.ssl_channel_credentials(authorities, key, certificate)

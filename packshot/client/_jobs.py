@@ -116,7 +116,7 @@ class Jobs:
 
     def items(self, job_id: str, *, states: Sequence[JobItemStateName] = ()) -> Iterator[pb.JobItem]:
         """In the order of the catalogue; those in certain states, or all."""
-        token = ""
+        token = ""  # a page's  # nosec B105
         while True:
             page = self.item_page(job_id, states=states, page_token=token)
             yield from page.items

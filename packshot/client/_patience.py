@@ -35,7 +35,7 @@ class Patience:
     def wait_s(self, error: PackshotError) -> float:
         """How long to wait before the next try; raises the error when there shall be none."""
         if isinstance(error, ResourceExhaustedError) and error.retry_after_s is not None:
-            wait_s = error.retry_after_s * (1 + _SPREAD * random.random())  # noqa: S311 - only spreads waits
+            wait_s = error.retry_after_s * (1 + _SPREAD * random.random())  # noqa: S311 - only spreads waits  # nosec B311
         elif error.reason == "SERVER_UNREACHABLE" and self._answered and self._timeout_s - self.left_s() < AWAY_S:
             wait_s = _AWAY_AGAIN_S
         else:

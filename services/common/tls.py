@@ -62,7 +62,7 @@ class CertificateFiles:
         if self.certificate is not None:
             try:
                 # An empty password: one that is asked for at a terminal would wait for ever.
-                context.load_cert_chain(self.certificate, self.key, password="")
+                context.load_cert_chain(self.certificate, self.key, password="")  # nosec B106
             except (ssl.SSLError, OSError) as error:
                 raise TlsError(
                     f"{self.certificate} and {self.key} are no certificate and its unencrypted key: {error}"

@@ -13,7 +13,7 @@ from services.validator.packs import Cure, DatedValue, Rule, RulePack, Severity
 class RuleStatus(Enum):
     """What became of a rule."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"  # noqa: S105 - of a rule  # nosec B105
     FAIL = "fail"
     WARN = "warn"  # a rule of severity warning is not met
     NOT_EVALUATED = "not_evaluated"

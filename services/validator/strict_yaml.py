@@ -46,7 +46,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
 def parse_yaml(text: str, file: Path) -> dict[str, Any]:
     """The same as `read_yaml` for a text; the file is only named in errors."""
     try:
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader  # nosec B506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f" (line {mark.line + 1})" if mark else ""

@@ -82,7 +82,7 @@ class Fetcher:
             try:
                 return await self._follow(url, expected, budget)
             except SourceError as error:
-                wait_s = _BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
+                wait_s = _BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter  # nosec B311
                 if error.retry_after_s is not None:
                     wait_s = error.retry_after_s
                 if error.is_permanent or attempt == self._settings.attempts or wait_s > self._settings.max_retry_wait_s:

@@ -90,7 +90,7 @@ class WebhookDeliverer:
         self._retry_for = timedelta(seconds=retry_for_s)
         self._first_retry_s = first_retry_s
         self._claim_s = claim_s
-        self._chance = chance or random.Random()  # noqa: S311
+        self._chance = chance or random.Random()  # noqa: S311 - only spreads waits  # nosec B311
         self._calls: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> None:

@@ -97,7 +97,7 @@ class Maker:
         self._timeout_s = timeout_s
         self._versions = Versions(stages)
         self._isolation = Isolation()
-        self._chance = random.Random()  # noqa: S311 - only spreads waits
+        self._chance = random.Random()  # noqa: S311 - only spreads waits  # nosec B311
 
     async def stages_ready(self, stopping: asyncio.Event) -> None:
         """Waits for stages that are away. Raises StoppingError when `stopping` is set before."""

@@ -86,7 +86,7 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._stopped_at = 0.0
-        self._chance = random.Random()  # noqa: S311 - only spreads waits
+        self._chance = random.Random()  # noqa: S311 - only spreads waits  # nosec B311
 
     async def run(self) -> None:
         """Works until `stop`. Raises what NATS raises when it is away; items in work go on."""
