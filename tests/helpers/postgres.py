@@ -26,10 +26,11 @@ _SETTINGS: Final = {
 
 
 class Postgres:
-    """One PostgreSQL server; `restart` keeps port and databases."""
+    """One PostgreSQL server; `restart` keeps port and databases. Settings are added to those of all tests."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, **settings: str) -> None:
         self._programs = programs
+        self._settings = _SETTINGS | settings
         self._data = folder / "data"
         self._folder = folder
         with socket.socket() as probe:
@@ -40,7 +41,7 @@ class Postgres:
         self._as_user: dict[str, Any] = {"user": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as_user:
             shutil.chown(folder, _NOBODY)
-            self._programs = _copied(programs, folder)
+            self._programs = programs if programs.is_relative_to("/usr") else _copied(programs, folder)
         initdb = [
             str(self._programs / "initdb"),
             "-D",
@@ -87,7 +88,7 @@ class Postgres:
         self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")  # noqa: S608
 
     def start(self) -> None:
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         sockets = f"--unix_socket_directories={self._folder}"
         command = [
             str(self._programs / "postgres"),
