@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _build(images, folder / "source")
         with _stack(images, folder) as (network, containers):
             _prove_photos(network, containers, folder)
+            _prove_model_repository(containers["segmenter"])
             _prove_stop(containers)
     finally:
         images.forget_containers()
@@ -183,6 +184,14 @@ def _prove_photos(network: Network, containers: dict[str, Container], folder: Pa
         found = [path.name for path in out.glob("*.jpg")]
         _expect(done.returncode in (0, 1) and bool(found), f"packshot {how}: {done.stdout}{done.stderr}")
         print(f"packshot {how}: {', '.join(found)}", flush=True)
+
+
+def _prove_model_repository(segmenter: Container) -> None:
+    """What Triton's init container does with the same image."""
+    write = ("python", "-m", "services.segmenter.model_repository", "--out", "/tmp/repository", "--models", "packshot")  # noqa: S108
+    written = segmenter.run(*write)
+    _expect(written.returncode == 0, f"no model repository: {written.stderr}")
+    print("segmenter: wrote a model repository for Triton", flush=True)
 
 
 def _prove_stop(containers: dict[str, Container]) -> None:
