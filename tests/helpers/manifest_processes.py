@@ -114,6 +114,12 @@ class Cluster:
         (container,) = pod.spec["initContainers"]
         return self._popen(pod, container, None, options).wait(60)
 
+    def execute(self, name: str, *words: str) -> str:
+        """What a command prints inside a workload's container, as `kubectl exec` runs it."""
+        pod = self.pods[name]
+        command = {**pod.container, "command": words}
+        return self._popen(pod, command, None, (), subprocess.PIPE).communicate(timeout=60)[0].decode()
+
     def wait_until_started(self, name: str) -> None:
         """Waits for the startup probe as long as the kubelet would; it asks more often.
 
@@ -171,7 +177,7 @@ class Cluster:
                 pod.process.wait()
 
     def _popen(
-        self, pod: Pod, container: Manifest, program: Path | None, options: Sequence[str]
+        self, pod: Pod, container: Manifest, program: Path | None, options: Sequence[str], output: int | None = None
     ) -> "subprocess.Popen[bytes]":
         mounts = self._mount(pod, container)
         named, *arguments = (self._here(word, pod, mounts) for word in container["command"])
@@ -181,7 +187,7 @@ class Cluster:
                 [program or (sys.executable if named == "python" else named), *arguments, *options],
                 env={"PATH": os.environ["PATH"], "TMPDIR": str(pod.folder), **self._variables, **variables},
                 cwd=pod.folder,
-                stdout=log,
+                stdout=log if output is None else output,
                 stderr=log,
             )
 

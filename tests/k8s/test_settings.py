@@ -174,9 +174,10 @@ def allowed(policies: list[Manifest], way: str, peers: str, pod: str, other: str
 
 
 def matches(selector: Manifest, name: str) -> bool:
-    for expression in selector.get("matchExpressions", ()):
-        return name in expression["values"]
-    return bool(selector.get("matchLabels", {"app.kubernetes.io/name": name})["app.kubernetes.io/name"] == name)
+    """Whether a pod of this name is selected; an empty selector takes all."""
+    names = [value for expression in selector.get("matchExpressions", ()) for value in expression["values"]]
+    names += selector.get("matchLabels", {}).values()
+    return name in names or not selector
 
 
 def selects(selector: dict[str, str], workload: Manifest) -> bool:
