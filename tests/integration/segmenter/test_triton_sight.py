@@ -5,13 +5,11 @@ import asyncio
 import httpx
 import numpy as np
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
 from services.segmenter import triton_model
 from services.segmenter.triton_model import Triton
+from tests.helpers.spans import record
 from tests.integration.segmenter.conftest import SIDE_PX
 from tests.integration.segmenter.test_triton import BATCHES, TIMEOUT_S
 from tests.monitoring.test_monitoring import TRITONS
@@ -26,10 +24,7 @@ def runs() -> float:
 async def test_a_run_is_part_of_its_callers_trace_and_is_counted(
     triton_server: TritonServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spans, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    tracer = provider.get_tracer("test")
-    monkeypatch.setattr(triton_model, "tracer", tracer)
+    spans, tracer = record(monkeypatch, triton_model)
     triton = Triton(triton_server.url, TIMEOUT_S)
     model = triton.model(BATCHES)
     before = runs()

@@ -1,26 +1,19 @@
 """Which trace an item of a job belongs to, with the real SDK."""
 
-from collections.abc import Iterator
-
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.gateway.state.work import Dispatched
 from services.gateway.worker import queue
+from tests.helpers.spans import record
 
 JOBS_TRACE = "0af7651916cd43dd8448eb211c80319c"
 CREATE_JOB = f"00-{JOBS_TRACE}-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(queue, "tracer", provider.get_tracer("test"))
-    yield exporter
-    provider.shutdown()
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    return record(monkeypatch, queue)[0]
 
 
 def item(position: int, traceparent: str = CREATE_JOB) -> Dispatched:
