@@ -27,7 +27,7 @@ from packshot.v1 import report_pb2 as packshot_dot_v1_dot_report__pb2
 from packshot.v1 import rules_pb2 as packshot_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpackshot/v1/validator.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18packshot/v1/report.proto\x1a\x17packshot/v1/rules.proto\"\xf5\x02\n\x14ValidateImageRequest\x12\x1b\n\x05image\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x1d\n\tmatte_png\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80 \x12\x42\n\x0cmarketplaces\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x08\x01\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x04 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\x12:\n\nas_of_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12;\n\x05known\x18\x06 \x03(\x0b\x32,.packshot.v1.ValidateImageRequest.KnownEntry\x1a,\n\nKnownEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xbc\x01\n\nEvaluation\x12\x13\n\x0bmarketplace\x18\x01 \x01(\t\x12*\n\x04pack\x18\x02 \x01(\x0b\x32\x1c.packshot.v1.RulePackVersion\x12\x12\n\nas_of_date\x18\x03 \x01(\t\x12\x11\n\tcompliant\x18\x04 \x01(\x08\x12\x1b\n\x13not_evaluated_count\x18\x05 \x01(\x05\x12)\n\x05rules\x18\x06 \x03(\x0b\x32\x1a.packshot.v1.EvaluatedRule\"\x9d\x01\n\rEvaluatedRule\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.packshot.v1.RuleResult\x12\x1f\n\x04\x63ure\x18\x02 \x01(\x0e\x32\x11.packshot.v1.Cure\x12\x14\n\x07minimum\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\"u\n\x15ValidateImageResponse\x12.\n\x0cmeasurements\x18\x01 \x03(\x0b\x32\x18.packshot.v1.Measurement\x12,\n\x0b\x65valuations\x18\x02 \x03(\x0b\x32\x17.packshot.v1.Evaluation*]\n\x04\x43ure\x12\x14\n\x10\x43URE_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43URE_RESCALE\x10\x01\x12\x15\n\x11\x43URE_TIGHTEN_EDGE\x10\x02\x12\x16\n\x12\x43URE_LOWER_QUALITY\x10\x03\x32\x94\x02\n\x10ValidatorService\x12V\n\rValidateImage\x12!.packshot.v1.ValidateImageRequest\x1a\".packshot.v1.ValidateImageResponse\x12V\n\rListRulePacks\x12!.packshot.v1.ListRulePacksRequest\x1a\".packshot.v1.ListRulePacksResponse\x12P\n\x0bGetRulePack\x12\x1f.packshot.v1.GetRulePackRequest\x1a .packshot.v1.GetRulePackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpackshot/v1/validator.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18packshot/v1/report.proto\x1a\x17packshot/v1/rules.proto\"\x85\x03\n\x14ValidateImageRequest\x12\x1b\n\x05image\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80 \x12\x1d\n\tmatte_png\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80 \x12\x42\n\x0cmarketplaces\x18\x03 \x03(\tB,\xbaH)\x92\x01&\x08\x01\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x04 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\x12:\n\nas_of_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12K\n\x05known\x18\x06 \x03(\x0b\x32,.packshot.v1.ValidateImageRequest.KnownEntryB\x0e\xbaH\x0b\x9a\x01\x08\x10@\"\x04r\x02\x18@\x1a,\n\nKnownEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xbc\x01\n\nEvaluation\x12\x13\n\x0bmarketplace\x18\x01 \x01(\t\x12*\n\x04pack\x18\x02 \x01(\x0b\x32\x1c.packshot.v1.RulePackVersion\x12\x12\n\nas_of_date\x18\x03 \x01(\t\x12\x11\n\tcompliant\x18\x04 \x01(\x08\x12\x1b\n\x13not_evaluated_count\x18\x05 \x01(\x05\x12)\n\x05rules\x18\x06 \x03(\x0b\x32\x1a.packshot.v1.EvaluatedRule\"\x9d\x01\n\rEvaluatedRule\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.packshot.v1.RuleResult\x12\x1f\n\x04\x63ure\x18\x02 \x01(\x0e\x32\x11.packshot.v1.Cure\x12\x14\n\x07minimum\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x04 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\"u\n\x15ValidateImageResponse\x12.\n\x0cmeasurements\x18\x01 \x03(\x0b\x32\x18.packshot.v1.Measurement\x12,\n\x0b\x65valuations\x18\x02 \x03(\x0b\x32\x17.packshot.v1.Evaluation*]\n\x04\x43ure\x12\x14\n\x10\x43URE_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43URE_RESCALE\x10\x01\x12\x15\n\x11\x43URE_TIGHTEN_EDGE\x10\x02\x12\x16\n\x12\x43URE_LOWER_QUALITY\x10\x03\x32\x94\x02\n\x10ValidatorService\x12V\n\rValidateImage\x12!.packshot.v1.ValidateImageRequest\x1a\".packshot.v1.ValidateImageResponse\x12V\n\rListRulePacks\x12!.packshot.v1.ListRulePacksRequest\x1a\".packshot.v1.ListRulePacksResponse\x12P\n\x0bGetRulePack\x12\x1f.packshot.v1.GetRulePackRequest\x1a .packshot.v1.GetRulePackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,18 +46,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VALIDATEIMAGEREQUEST'].fields_by_name['category']._serialized_options = b'\272H!r\037\030@2\033^([a-z0-9]+(-[a-z0-9]+)*)?$'
   _globals['_VALIDATEIMAGEREQUEST'].fields_by_name['as_of_date']._loaded_options = None
   _globals['_VALIDATEIMAGEREQUEST'].fields_by_name['as_of_date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
-  _globals['_CURE']._serialized_start=970
-  _globals['_CURE']._serialized_end=1063
+  _globals['_VALIDATEIMAGEREQUEST'].fields_by_name['known']._loaded_options = None
+  _globals['_VALIDATEIMAGEREQUEST'].fields_by_name['known']._serialized_options = b'\272H\013\232\001\010\020@\"\004r\002\030@'
+  _globals['_CURE']._serialized_start=986
+  _globals['_CURE']._serialized_end=1079
   _globals['_VALIDATEIMAGEREQUEST']._serialized_start=125
-  _globals['_VALIDATEIMAGEREQUEST']._serialized_end=498
-  _globals['_VALIDATEIMAGEREQUEST_KNOWNENTRY']._serialized_start=454
-  _globals['_VALIDATEIMAGEREQUEST_KNOWNENTRY']._serialized_end=498
-  _globals['_EVALUATION']._serialized_start=501
-  _globals['_EVALUATION']._serialized_end=689
-  _globals['_EVALUATEDRULE']._serialized_start=692
-  _globals['_EVALUATEDRULE']._serialized_end=849
-  _globals['_VALIDATEIMAGERESPONSE']._serialized_start=851
-  _globals['_VALIDATEIMAGERESPONSE']._serialized_end=968
-  _globals['_VALIDATORSERVICE']._serialized_start=1066
-  _globals['_VALIDATORSERVICE']._serialized_end=1342
+  _globals['_VALIDATEIMAGEREQUEST']._serialized_end=514
+  _globals['_VALIDATEIMAGEREQUEST_KNOWNENTRY']._serialized_start=470
+  _globals['_VALIDATEIMAGEREQUEST_KNOWNENTRY']._serialized_end=514
+  _globals['_EVALUATION']._serialized_start=517
+  _globals['_EVALUATION']._serialized_end=705
+  _globals['_EVALUATEDRULE']._serialized_start=708
+  _globals['_EVALUATEDRULE']._serialized_end=865
+  _globals['_VALIDATEIMAGERESPONSE']._serialized_start=867
+  _globals['_VALIDATEIMAGERESPONSE']._serialized_end=984
+  _globals['_VALIDATORSERVICE']._serialized_start=1082
+  _globals['_VALIDATORSERVICE']._serialized_end=1358
 # @@protoc_insertion_point(module_scope)
