@@ -20,8 +20,15 @@ def configure_logs(service: str, settings: ServerSettings) -> None:
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+
+    def named(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        """On lines of threads without a call, too."""
+        event["service"] = service
+        return event
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        named,
         _with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -33,7 +40,6 @@ def configure_logs(service: str, settings: ServerSettings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     _libraries.setStream(sys.stderr)
     _libraries.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log_level.upper()]))
     _libraries.setFormatter(

@@ -1,5 +1,6 @@
 """What every line of the log has, whoever writes it."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -41,11 +42,11 @@ async def test_work_in_a_thread_logs_as_its_call(stderr: StringIO) -> None:
     assert json.loads(stderr.getvalue())["request_id"] == "r-2"
 
 
-def test_what_libraries_warn_of_is_json_too_and_what_they_chat_about_is_left_out(stderr: StringIO) -> None:
+async def test_what_libraries_warn_of_is_json_too_and_what_they_chat_about_is_left_out(stderr: StringIO) -> None:
     library = logging.getLogger("a.library")
     library.setLevel(logging.DEBUG)
     library.info("GET https://shop.example/mug.jpg?signature=secret")
-    library.warning("the pool is full")
+    await asyncio.get_running_loop().run_in_executor(None, library.warning, "the pool is full")
     line = json.loads(stderr.getvalue())
     assert (line["event"], line["level"], line["logger"]) == ("the pool is full", "warning", "a.library")
     assert line["service"] == "tiny"
