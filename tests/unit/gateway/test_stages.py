@@ -94,14 +94,13 @@ class TestStageAway:
 
     async def test_no_photo_fails_while_a_stages_only_replica_restarts(self, gateway: Gateway, stages: Stages) -> None:
         await gateway.stub.ProcessImage(ONE_PHOTO)
-        for stage in ("segmenter", "compositor", "validator"):
-            await stages.stop(stage)
-            photos = [asyncio.ensure_future(gateway.stub.ProcessImage(ONE_PHOTO, timeout=60)) for _ in range(8)]
-            # Longer than the channel's own repeats last.
-            await asyncio.wait(photos, timeout=3)
-            assert not any(photo.done() for photo in photos)
-            await stages.start(stage)
-            await asyncio.gather(*photos)
+        await stages.stop("compositor")
+        photos = [asyncio.ensure_future(gateway.stub.ProcessImage(ONE_PHOTO, timeout=60)) for _ in range(8)]
+        # Longer than the channel's own repeats last.
+        await asyncio.wait(photos, timeout=3)
+        assert not any(photo.done() for photo in photos)
+        await stages.start("compositor")
+        await asyncio.gather(*photos)
 
     async def test_a_hiccup_is_not_noticed(self, gateway: Gateway, stages: Stages) -> None:
         hiccup = ServiceError(grpc.StatusCode.UNAVAILABLE, "STOPPING", "another replica please")
