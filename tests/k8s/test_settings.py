@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from packshot.v1 import jobs_pb2, packshot_pb2, reviews_pb2
 from services.common import topology
@@ -137,6 +138,22 @@ def test_keda_looks_at_the_queue_that_workers_share(tmp_path: Path, monkeypatch:
     assert scaler["minReplicaCount"] >= 1
 
 
+def test_keda_asks_prometheus_for_metrics_that_our_containers_have() -> None:
+    manifests = rendered(K8S / "overlays" / "prod")
+    known = {family.name for family in REGISTRY.collect()}
+    names = {container["name"] for _, pod in pods(manifests) for container in containers(pod)}
+    queries = [
+        trigger["metadata"]["query"]
+        for scaler in of_kind(manifests, "ScaledObject")
+        for trigger in scaler["spec"]["triggers"]
+        if trigger["type"] == "prometheus" and "packshot_" in trigger["metadata"]["query"]
+    ]
+    assert len(queries) == 4
+    for query in queries:
+        assert set(re.findall(r"packshot_\w+(?={)", query)) <= known
+        assert set(re.findall(r'container="([^"]+)"', query)) <= names
+
+
 def test_network_policies_name_both_ends_of_every_edge() -> None:
     """Whoever a service is told to call may call it, and it may be called."""
     manifests = rendered(K8S / "tests" / "everything-inside")
@@ -175,13 +192,14 @@ def allowed(policies: list[Manifest], way: str, peers: str, pod: str, other: str
 
 def matches(selector: Manifest, name: str) -> bool:
     """Whether a pod of this name is selected; an empty selector takes all."""
-    names = [value for expression in selector.get("matchExpressions", ()) for value in expression["values"]]
+    names: list[str] = [value for each in selector.get("matchExpressions", ()) for value in each["values"]]
     names += selector.get("matchLabels", {}).values()
     return name in names or not selector
 
 
 def selects(selector: dict[str, str], workload: Manifest) -> bool:
-    return selector.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+    labels: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
+    return selector.items() <= labels.items()
 
 
 def settings_of(
