@@ -29,7 +29,7 @@ from packshot.v1 import report_pb2 as packshot_dot_v1_dot_report__pb2
 from packshot.v1 import rules_pb2 as packshot_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apackshot/v1/packshot.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x17packshot/v1/image.proto\x1a\x18packshot/v1/report.proto\x1a\x17packshot/v1/rules.proto\"s\n\rLayoutOptions\x12-\n\nfill_ratio\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x9a\x99\x99\x99\x99\x99\xa9?H\x00\x12)\n\x06margin\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x66\x66\x66\x66\x66\x66\xde?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x42\x08\n\x06target\"v\n\rCanvasOptions\x12\x1f\n\x08width_px\x18\x01 \x01(\x05\x42\r\xbaH\n\x1a\x05\x18\x90N(@\xd8\x01\x01\x12 \n\theight_px\x18\x02 \x01(\x05\x42\r\xbaH\n\x1a\x05\x18\x90N(@\xd8\x01\x01\x12\"\n\x0cjpeg_quality\x18\x03 \x01(\x05\x42\x0c\xbaH\t\x1a\x04\x18\x64(2\xd8\x01\x01\"\xb8\x04\n\x0eProcessOptions\x12@\n\x0cmarketplaces\x18\x01 \x03(\tB*\xbaH\'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x02 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\x12\x39\n\x07outputs\x18\x03 \x03(\x0e\x32\x13.packshot.v1.OutputB\x13\xbaH\x10\x92\x01\r\x10\x08\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x34\n\x12region_of_interest\x18\x04 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12*\n\x06layout\x18\x05 \x01(\x0b\x32\x1a.packshot.v1.LayoutOptions\x12*\n\x06\x63\x61nvas\x18\x06 \x01(\x0b\x32\x1a.packshot.v1.CanvasOptions\x12:\n\nas_of_date\x18\x07 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12-\n\x06shadow\x18\x08 \x01(\x0e\x32\x13.packshot.v1.ShadowB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x0b\x61rrangement\x18\t \x01(\x0e\x32\x18.packshot.v1.ArrangementB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\r\n\x05\x64\x65\x62ug\x18\n \x01(\x08\x12\x30\n\x06points\x18\x0b \x03(\x0b\x32\x16.packshot.v1.PointHintB\x08\xbaH\x05\x92\x01\x02\x10@\"\x95\x01\n\x13ProcessImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\n\x12,\n\x07options\x18\x02 \x01(\x0b\x32\x1b.packshot.v1.ProcessOptions\x12\x33\n\nrequest_id\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{0,128}$\"i\n\x0c\x45ncodedImage\x12#\n\x06output\x18\x01 \x01(\x0e\x32\x13.packshot.v1.Output\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\"\'\n\nDebugImage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"\xa7\x01\n\x11MarketplaceResult\x12\x13\n\x0bmarketplace\x18\x01 \x01(\t\x12)\n\x06images\x18\x02 \x03(\x0b\x32\x19.packshot.v1.EncodedImage\x12#\n\x06report\x18\x03 \x01(\x0b\x32\x13.packshot.v1.Report\x12-\n\x0c\x64\x65\x62ug_images\x18\x04 \x03(\x0b\x32\x17.packshot.v1.DebugImage\"[\n\x14ProcessImageResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07results\x18\x02 \x03(\x0b\x32\x1e.packshot.v1.MarketplaceResult\"\x89\x01\n\nStreamItem\x12\x32\n\x07item_id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[A-Za-z0-9._:/ -]{1,256}$\x12,\n\x07options\x18\x02 \x01(\x0b\x32\x1b.packshot.v1.ProcessOptions\x12\x19\n\x05photo\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\n\"g\n\nPhotoChunk\x12\x32\n\x07item_id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[A-Za-z0-9._:/ -]{1,256}$\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\x12\x0c\n\x04last\x18\x03 \x01(\x08\"{\n\x14ProcessImagesRequest\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x17.packshot.v1.StreamItemH\x00\x12(\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x17.packshot.v1.PhotoChunkH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\x8d\x01\n\x15ProcessImagesResponse\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32!.packshot.v1.ProcessImageResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\x9b\x02\n\x11\x43heckImageRequest\x12\x1b\n\x05image\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\n\x12@\n\x0cmarketplaces\x18\x02 \x03(\tB*\xbaH\'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x03 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\x12:\n\nas_of_date\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x33\n\nrequest_id\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{0,128}$\"N\n\x12\x43heckImageResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x07reports\x18\x02 \x03(\x0b\x32\x13.packshot.v1.Report\"\xb5\x01\n\x12\x43utOutImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\n\x12\x34\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x17\n\x0fkeep_background\x18\x03 \x01(\x08\x12\x33\n\nrequest_id\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{0,128}$\"\x8f\x02\n\x13\x43utOutImageResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12/\n\x0csegmentation\x18\x03 \x01(\x0b\x32\x19.packshot.v1.Segmentation\x12+\n\nconfidence\x18\x04 \x01(\x0b\x32\x17.packshot.v1.Confidence\x12&\n\x08warnings\x18\x05 \x03(\x0b\x32\x14.packshot.v1.Warning\x12)\n\x07timings\x18\x06 \x03(\x0b\x32\x18.packshot.v1.StageTiming\x12&\n\x08\x66indings\x18\x07 \x03(\x0b\x32\x14.packshot.v1.Finding*e\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOUTPUT_JPEG\x10\x01\x12\x1a\n\x16OUTPUT_TRANSPARENT_PNG\x10\x02\x12\x16\n\x12OUTPUT_REPORT_JSON\x10\x03*B\n\x06Shadow\x12\x16\n\x12SHADOW_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSHADOW_NONE\x10\x01\x12\x0f\n\x0bSHADOW_SOFT\x10\x02*Y\n\x0b\x41rrangement\x12\x1b\n\x17\x41RRANGEMENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41RRANGEMENT_KEEP\x10\x01\x12\x17\n\x13\x41RRANGEMENT_ARRANGE\x10\x02\x32\x8d\x04\n\x0fPackshotService\x12S\n\x0cProcessImage\x12 .packshot.v1.ProcessImageRequest\x1a!.packshot.v1.ProcessImageResponse\x12Z\n\rProcessImages\x12!.packshot.v1.ProcessImagesRequest\x1a\".packshot.v1.ProcessImagesResponse(\x01\x30\x01\x12M\n\nCheckImage\x12\x1e.packshot.v1.CheckImageRequest\x1a\x1f.packshot.v1.CheckImageResponse\x12P\n\x0b\x43utOutImage\x12\x1f.packshot.v1.CutOutImageRequest\x1a .packshot.v1.CutOutImageResponse\x12V\n\rListRulePacks\x12!.packshot.v1.ListRulePacksRequest\x1a\".packshot.v1.ListRulePacksResponse\x12P\n\x0bGetRulePack\x12\x1f.packshot.v1.GetRulePackRequest\x1a .packshot.v1.GetRulePackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apackshot/v1/packshot.proto\x12\x0bpackshot.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x17packshot/v1/image.proto\x1a\x18packshot/v1/report.proto\x1a\x17packshot/v1/rules.proto\"s\n\rLayoutOptions\x12-\n\nfill_ratio\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x9a\x99\x99\x99\x99\x99\xa9?H\x00\x12)\n\x06margin\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x66\x66\x66\x66\x66\x66\xde?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x42\x08\n\x06target\"\xe0\x01\n\rCanvasOptions\x12\x1f\n\x08width_px\x18\x01 \x01(\x05\x42\r\xbaH\n\x1a\x05\x18\x90N(@\xd8\x01\x01\x12 \n\theight_px\x18\x02 \x01(\x05\x42\r\xbaH\n\x1a\x05\x18\x90N(@\xd8\x01\x01\x12\"\n\x0cjpeg_quality\x18\x03 \x01(\x05\x42\x0c\xbaH\t\x1a\x04\x18\x64(2\xd8\x01\x01:h\xbaHe\x1a\x63\n\rcanvas.pixels\x12&a canvas has at most 64,000,000 pixels\x1a*this.width_px * this.height_px <= 64000000\"\xb8\x04\n\x0eProcessOptions\x12@\n\x0cmarketplaces\x18\x01 \x03(\tB*\xbaH\'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x02 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\x12\x39\n\x07outputs\x18\x03 \x03(\x0e\x32\x13.packshot.v1.OutputB\x13\xbaH\x10\x92\x01\r\x10\x08\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x34\n\x12region_of_interest\x18\x04 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12*\n\x06layout\x18\x05 \x01(\x0b\x32\x1a.packshot.v1.LayoutOptions\x12*\n\x06\x63\x61nvas\x18\x06 \x01(\x0b\x32\x1a.packshot.v1.CanvasOptions\x12:\n\nas_of_date\x18\x07 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12-\n\x06shadow\x18\x08 \x01(\x0e\x32\x13.packshot.v1.ShadowB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x37\n\x0b\x61rrangement\x18\t \x01(\x0e\x32\x18.packshot.v1.ArrangementB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\r\n\x05\x64\x65\x62ug\x18\n \x01(\x08\x12\x30\n\x06points\x18\x0b \x03(\x0b\x32\x16.packshot.v1.PointHintB\x08\xbaH\x05\x92\x01\x02\x10@\"\x95\x01\n\x13ProcessImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\n\x12,\n\x07options\x18\x02 \x01(\x0b\x32\x1b.packshot.v1.ProcessOptions\x12\x33\n\nrequest_id\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{0,128}$\"i\n\x0c\x45ncodedImage\x12#\n\x06output\x18\x01 \x01(\x0e\x32\x13.packshot.v1.Output\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\"\'\n\nDebugImage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"\xa7\x01\n\x11MarketplaceResult\x12\x13\n\x0bmarketplace\x18\x01 \x01(\t\x12)\n\x06images\x18\x02 \x03(\x0b\x32\x19.packshot.v1.EncodedImage\x12#\n\x06report\x18\x03 \x01(\x0b\x32\x13.packshot.v1.Report\x12-\n\x0c\x64\x65\x62ug_images\x18\x04 \x03(\x0b\x32\x17.packshot.v1.DebugImage\"[\n\x14ProcessImageResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07results\x18\x02 \x03(\x0b\x32\x1e.packshot.v1.MarketplaceResult\"\x89\x01\n\nStreamItem\x12\x32\n\x07item_id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[A-Za-z0-9._:/ -]{1,256}$\x12,\n\x07options\x18\x02 \x01(\x0b\x32\x1b.packshot.v1.ProcessOptions\x12\x19\n\x05photo\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\n\"g\n\nPhotoChunk\x12\x32\n\x07item_id\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[A-Za-z0-9._:/ -]{1,256}$\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@\x12\x0c\n\x04last\x18\x03 \x01(\x08\"{\n\x14ProcessImagesRequest\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x17.packshot.v1.StreamItemH\x00\x12(\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x17.packshot.v1.PhotoChunkH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\x8d\x01\n\x15ProcessImagesResponse\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32!.packshot.v1.ProcessImageResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\x9b\x02\n\x11\x43heckImageRequest\x12\x1b\n\x05image\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\n\x12@\n\x0cmarketplaces\x18\x02 \x03(\tB*\xbaH\'\x92\x01$\x10\x10\x18\x01\"\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12\x36\n\x08\x63\x61tegory\x18\x03 \x01(\tB$\xbaH!r\x1f\x18@2\x1b^([a-z0-9]+(-[a-z0-9]+)*)?$\x12:\n\nas_of_date\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12\x33\n\nrequest_id\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{0,128}$\"N\n\x12\x43heckImageResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12$\n\x07reports\x18\x02 \x03(\x0b\x32\x13.packshot.v1.Report\"\xb5\x01\n\x12\x43utOutImageRequest\x12\x1b\n\x05photo\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\n\x12\x34\n\x12region_of_interest\x18\x02 \x01(\x0b\x32\x18.packshot.v1.BoundingBox\x12\x17\n\x0fkeep_background\x18\x03 \x01(\x08\x12\x33\n\nrequest_id\x18\x04 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{0,128}$\"\x8f\x02\n\x13\x43utOutImageResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12/\n\x0csegmentation\x18\x03 \x01(\x0b\x32\x19.packshot.v1.Segmentation\x12+\n\nconfidence\x18\x04 \x01(\x0b\x32\x17.packshot.v1.Confidence\x12&\n\x08warnings\x18\x05 \x03(\x0b\x32\x14.packshot.v1.Warning\x12)\n\x07timings\x18\x06 \x03(\x0b\x32\x18.packshot.v1.StageTiming\x12&\n\x08\x66indings\x18\x07 \x03(\x0b\x32\x14.packshot.v1.Finding*e\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOUTPUT_JPEG\x10\x01\x12\x1a\n\x16OUTPUT_TRANSPARENT_PNG\x10\x02\x12\x16\n\x12OUTPUT_REPORT_JSON\x10\x03*B\n\x06Shadow\x12\x16\n\x12SHADOW_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSHADOW_NONE\x10\x01\x12\x0f\n\x0bSHADOW_SOFT\x10\x02*Y\n\x0b\x41rrangement\x12\x1b\n\x17\x41RRANGEMENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41RRANGEMENT_KEEP\x10\x01\x12\x17\n\x13\x41RRANGEMENT_ARRANGE\x10\x02\x32\x8d\x04\n\x0fPackshotService\x12S\n\x0cProcessImage\x12 .packshot.v1.ProcessImageRequest\x1a!.packshot.v1.ProcessImageResponse\x12Z\n\rProcessImages\x12!.packshot.v1.ProcessImagesRequest\x1a\".packshot.v1.ProcessImagesResponse(\x01\x30\x01\x12M\n\nCheckImage\x12\x1e.packshot.v1.CheckImageRequest\x1a\x1f.packshot.v1.CheckImageResponse\x12P\n\x0b\x43utOutImage\x12\x1f.packshot.v1.CutOutImageRequest\x1a .packshot.v1.CutOutImageResponse\x12V\n\rListRulePacks\x12!.packshot.v1.ListRulePacksRequest\x1a\".packshot.v1.ListRulePacksResponse\x12P\n\x0bGetRulePack\x12\x1f.packshot.v1.GetRulePackRequest\x1a .packshot.v1.GetRulePackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANVASOPTIONS'].fields_by_name['height_px']._serialized_options = b'\272H\n\032\005\030\220N(@\330\001\001'
   _globals['_CANVASOPTIONS'].fields_by_name['jpeg_quality']._loaded_options = None
   _globals['_CANVASOPTIONS'].fields_by_name['jpeg_quality']._serialized_options = b'\272H\t\032\004\030d(2\330\001\001'
+  _globals['_CANVASOPTIONS']._loaded_options = None
+  _globals['_CANVASOPTIONS']._serialized_options = b'\272He\032c\n\rcanvas.pixels\022&a canvas has at most 64,000,000 pixels\032*this.width_px * this.height_px <= 64000000'
   _globals['_PROCESSOPTIONS'].fields_by_name['marketplaces']._loaded_options = None
   _globals['_PROCESSOPTIONS'].fields_by_name['marketplaces']._serialized_options = b'\272H\'\222\001$\020\020\030\001\"\036r\034\030@2\030^[a-z0-9]+(-[a-z0-9]+)*$'
   _globals['_PROCESSOPTIONS'].fields_by_name['category']._loaded_options = None
@@ -88,44 +90,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUTOUTIMAGEREQUEST'].fields_by_name['photo']._serialized_options = b'\272H\tz\007\020\001\030\200\200\200\n'
   _globals['_CUTOUTIMAGEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CUTOUTIMAGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\034r\0322\030^[A-Za-z0-9._:-]{0,128}$'
-  _globals['_OUTPUT']._serialized_start=2882
-  _globals['_OUTPUT']._serialized_end=2983
-  _globals['_SHADOW']._serialized_start=2985
-  _globals['_SHADOW']._serialized_end=3051
-  _globals['_ARRANGEMENT']._serialized_start=3053
-  _globals['_ARRANGEMENT']._serialized_end=3142
+  _globals['_OUTPUT']._serialized_start=2989
+  _globals['_OUTPUT']._serialized_end=3090
+  _globals['_SHADOW']._serialized_start=3092
+  _globals['_SHADOW']._serialized_end=3158
+  _globals['_ARRANGEMENT']._serialized_start=3160
+  _globals['_ARRANGEMENT']._serialized_end=3249
   _globals['_LAYOUTOPTIONS']._serialized_start=173
   _globals['_LAYOUTOPTIONS']._serialized_end=288
-  _globals['_CANVASOPTIONS']._serialized_start=290
-  _globals['_CANVASOPTIONS']._serialized_end=408
-  _globals['_PROCESSOPTIONS']._serialized_start=411
-  _globals['_PROCESSOPTIONS']._serialized_end=979
-  _globals['_PROCESSIMAGEREQUEST']._serialized_start=982
-  _globals['_PROCESSIMAGEREQUEST']._serialized_end=1131
-  _globals['_ENCODEDIMAGE']._serialized_start=1133
-  _globals['_ENCODEDIMAGE']._serialized_end=1238
-  _globals['_DEBUGIMAGE']._serialized_start=1240
-  _globals['_DEBUGIMAGE']._serialized_end=1279
-  _globals['_MARKETPLACERESULT']._serialized_start=1282
-  _globals['_MARKETPLACERESULT']._serialized_end=1449
-  _globals['_PROCESSIMAGERESPONSE']._serialized_start=1451
-  _globals['_PROCESSIMAGERESPONSE']._serialized_end=1542
-  _globals['_STREAMITEM']._serialized_start=1545
-  _globals['_STREAMITEM']._serialized_end=1682
-  _globals['_PHOTOCHUNK']._serialized_start=1684
-  _globals['_PHOTOCHUNK']._serialized_end=1787
-  _globals['_PROCESSIMAGESREQUEST']._serialized_start=1789
-  _globals['_PROCESSIMAGESREQUEST']._serialized_end=1912
-  _globals['_PROCESSIMAGESRESPONSE']._serialized_start=1915
-  _globals['_PROCESSIMAGESRESPONSE']._serialized_end=2056
-  _globals['_CHECKIMAGEREQUEST']._serialized_start=2059
-  _globals['_CHECKIMAGEREQUEST']._serialized_end=2342
-  _globals['_CHECKIMAGERESPONSE']._serialized_start=2344
-  _globals['_CHECKIMAGERESPONSE']._serialized_end=2422
-  _globals['_CUTOUTIMAGEREQUEST']._serialized_start=2425
-  _globals['_CUTOUTIMAGEREQUEST']._serialized_end=2606
-  _globals['_CUTOUTIMAGERESPONSE']._serialized_start=2609
-  _globals['_CUTOUTIMAGERESPONSE']._serialized_end=2880
-  _globals['_PACKSHOTSERVICE']._serialized_start=3145
-  _globals['_PACKSHOTSERVICE']._serialized_end=3670
+  _globals['_CANVASOPTIONS']._serialized_start=291
+  _globals['_CANVASOPTIONS']._serialized_end=515
+  _globals['_PROCESSOPTIONS']._serialized_start=518
+  _globals['_PROCESSOPTIONS']._serialized_end=1086
+  _globals['_PROCESSIMAGEREQUEST']._serialized_start=1089
+  _globals['_PROCESSIMAGEREQUEST']._serialized_end=1238
+  _globals['_ENCODEDIMAGE']._serialized_start=1240
+  _globals['_ENCODEDIMAGE']._serialized_end=1345
+  _globals['_DEBUGIMAGE']._serialized_start=1347
+  _globals['_DEBUGIMAGE']._serialized_end=1386
+  _globals['_MARKETPLACERESULT']._serialized_start=1389
+  _globals['_MARKETPLACERESULT']._serialized_end=1556
+  _globals['_PROCESSIMAGERESPONSE']._serialized_start=1558
+  _globals['_PROCESSIMAGERESPONSE']._serialized_end=1649
+  _globals['_STREAMITEM']._serialized_start=1652
+  _globals['_STREAMITEM']._serialized_end=1789
+  _globals['_PHOTOCHUNK']._serialized_start=1791
+  _globals['_PHOTOCHUNK']._serialized_end=1894
+  _globals['_PROCESSIMAGESREQUEST']._serialized_start=1896
+  _globals['_PROCESSIMAGESREQUEST']._serialized_end=2019
+  _globals['_PROCESSIMAGESRESPONSE']._serialized_start=2022
+  _globals['_PROCESSIMAGESRESPONSE']._serialized_end=2163
+  _globals['_CHECKIMAGEREQUEST']._serialized_start=2166
+  _globals['_CHECKIMAGEREQUEST']._serialized_end=2449
+  _globals['_CHECKIMAGERESPONSE']._serialized_start=2451
+  _globals['_CHECKIMAGERESPONSE']._serialized_end=2529
+  _globals['_CUTOUTIMAGEREQUEST']._serialized_start=2532
+  _globals['_CUTOUTIMAGEREQUEST']._serialized_end=2713
+  _globals['_CUTOUTIMAGERESPONSE']._serialized_start=2716
+  _globals['_CUTOUTIMAGERESPONSE']._serialized_end=2987
+  _globals['_PACKSHOTSERVICE']._serialized_start=3252
+  _globals['_PACKSHOTSERVICE']._serialized_end=3777
 # @@protoc_insertion_point(module_scope)

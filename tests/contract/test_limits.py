@@ -2,15 +2,21 @@
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 import packshot.v1
+from packshot.v1.compositor_pb2 import CanvasTarget
+from packshot.v1.packshot_pb2 import CanvasOptions
+from services.common import validation
+from services.common.errors import ServiceError
 
 TEXTS = {FieldDescriptor.TYPE_STRING: "string", FieldDescriptor.TYPE_BYTES: "bytes"}
 
@@ -70,3 +76,12 @@ def test_the_walk_sees_what_it_should() -> None:
     """Were it blind, every request would pass."""
     seen = {path for request in requests() for path, _ in fields(request)}
     assert {"photo", "options.marketplaces", "items.items.content", "hints.points", "known"} <= seen
+
+
+@pytest.mark.parametrize(
+    "canvas", [CanvasOptions, partial(CanvasTarget, target_id="a", fill_ratio=0.8, keep_fill_from=0.8)]
+)
+def test_a_canvas_has_no_more_pixels_than_a_photo_may_have(canvas: Callable[..., Message]) -> None:
+    validation.check(canvas(width_px=10_000, height_px=6_400, jpeg_quality=90))
+    with pytest.raises(ServiceError, match="at most 64,000,000 pixels"):
+        validation.check(canvas(width_px=10_000, height_px=6_401, jpeg_quality=90))

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from packshot.v1.jobs_pb2 import UploadChunk, UploadItem, UploadJobItemsRequest, UploadStart
 from services.common import validation
 from services.common.errors import ServiceError, invalid_argument
+from services.gateway.catalogue.rows import MAX_ROWS
 from services.gateway.jobs.errors import stopping as stopping_error
 from services.gateway.jobs.files import keep_photo
 from services.gateway.jobs.store import JobStore
@@ -79,6 +80,7 @@ class Upload:
         self._waiting: list[tuple[UploadItem, bytes | None]] = []
         self._waiting_bytes = 0
         self._waiting_since = 0.0
+        self._room = 0
         self._added = 0
         self._skipped = 0
 
@@ -115,6 +117,7 @@ class Upload:
             # A repeated end of uploads is no error: the answer to the first may have been lost.
             if job.state is not JobState.OPEN and not message.start.complete:
                 raise _not_open(self._job_id)
+            self._room = MAX_ROWS - job.total
             return message.start
         raise invalid_argument("message", "UPLOAD_NOT_STARTED", "the first message must be `start`")
 
@@ -140,7 +143,12 @@ class Upload:
             raise invalid_argument(
                 "item", "UPLOAD_INCOMPLETE", f"the photo of {self._photo.item.item_key!r} has had no last chunk yet"
             )
-        self._photo = _Photo(item, None if await self._is_there(item.item_key) else bytearray())
+        is_there = await self._is_there(item.item_key)
+        if not is_there:
+            if self._room < 1:
+                raise _full(self._job_id)
+            self._room -= 1
+        self._photo = _Photo(item, None if is_there else bytearray())
 
     async def _take_chunk(self, chunk: UploadChunk) -> None:
         photo = self._photo
@@ -211,6 +219,15 @@ class Upload:
 def _not_open(job_id: str) -> ServiceError:
     return ServiceError(
         grpc.StatusCode.FAILED_PRECONDITION, "JOB_NOT_OPEN", f"{job_id} takes no more photos; make another job"
+    )
+
+
+def _full(job_id: str) -> ServiceError:
+    return ServiceError(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "JOB_FULL",
+        f"{job_id} has {MAX_ROWS:,} photos, the most a job may have; make another job",
+        metadata={"limit": str(MAX_ROWS)},
     )
 
 

@@ -192,6 +192,17 @@ class TestBadPhotos:
         assert (item.state, item.error_reason) == (JOB_ITEM_STATE_FAILED, "PHOTO_EMPTY")
 
 
+async def test_a_job_has_no_more_photos_than_a_catalogue_may_have_rows(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.jobs.uploads.MAX_ROWS", 3)
+    job = await jobs.open()
+    await send(jobs, upload(job.job_id, [("a", PHOTO), ("b", PHOTO)]))
+    error = await failure(send(jobs, upload(job.job_id, [("a", PHOTO), ("c", PHOTO), ("d", PHOTO)])))
+    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "JOB_FULL")
+    assert [item.item_key for item in await jobs.items(job.job_id)] == ["a", "b", "c"]
+
+
 class TestOrder:
     """Messages that make no sense end the stream and say which field is wrong."""
 
