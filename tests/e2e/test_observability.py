@@ -11,18 +11,22 @@ from typing import Any, Final
 
 import grpc
 import httpx
+import nats
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from packshot.v1 import jobs_pb2_grpc, packshot_pb2_grpc
 from packshot.v1.jobs_pb2 import CreateJobRequest, JobItemSource, JobItemSources, WatchJobRequest
 from packshot.v1.packshot_pb2 import OUTPUT_JPEG, ProcessImageRequest, ProcessOptions
+from services.common.topology import IMAGE_EVENTS
 from tests.helpers.api_keys import new_key
 from tests.helpers.gateway import eventually
 from tests.helpers.https_server import Exchange, HttpServer, http_server
 from tests.helpers.otlp_receiver import OtlpReceiver, Received
 from tests.helpers.packshot_serve import packshot_serve
 from tests.helpers.product_photos import mug_jpeg
+
+pytestmark = pytest.mark.timeout(300)  # the run counts as its first test's
 
 SERVICES: Final = ("gateway", "segmenter", "compositor", "validator")
 CALLERS_TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
@@ -40,6 +44,7 @@ class Run:
         spans: All that was exported.
         metrics: Of each service, read after the job: {(name, labels): value}.
         hooks: The webhook calls.
+        events: `traceparent` of every event about an image.
         logs: Of each service.
     """
 
@@ -48,6 +53,7 @@ class Run:
     spans: OtlpReceiver
     metrics: Mapping[str, Mapping[tuple[str, frozenset[tuple[str, str]]], float]]
     hooks: list[Exchange]
+    events: list[str]
     logs: dict[str, str]
 
     def metric(self, service: str, name: str, /, **labels: str) -> float:
@@ -87,10 +93,11 @@ async def _run(folder: Path) -> Run:
                 key = await new_key(f"sqlite+aiosqlite:///{folder}/data/packshot.db", "acme")
                 job_id = await _use(served.gateway, key, outside.port)
                 await eventually(lambda: len(_hooks(outside)) == 4, 60)
+                events = await _events(served.nats, 10)
                 metrics = {service: await _metrics(port) for service, port in ports.items()}
                 await asyncio.to_thread(until_stopped.close)
             logs = {service: (folder / f"{service}.log").read_text() for service in SERVICES}
-            return Run(key, job_id, spans, metrics, _hooks(outside), logs)
+            return Run(key, job_id, spans, metrics, _hooks(outside), events, logs)
 
 
 async def _use(gateway: str, key: str, port: int) -> str:
@@ -124,6 +131,15 @@ async def _use(gateway: str, key: str, port: int) -> str:
             with pytest.raises(grpc.aio.AioRpcError):
                 await photos.ProcessImage(ProcessImageRequest(photo=b"x"), metadata=(("x-api-key", wrong),))
     return job_id
+
+
+async def _events(address: str, count: int) -> list[str]:
+    """One by one: a fetch of several is content with fewer."""
+    bus = await nats.connect(f"nats://{address}")
+    reader = await bus.jetstream().pull_subscribe("packshot.v1.image.>", stream=IMAGE_EVENTS.name)
+    messages = [message for _ in range(count) for message in await reader.fetch(1, timeout=30)]
+    await bus.close()
+    return [(message.headers or {})["traceparent"] for message in messages]
 
 
 def _hooks(outside: HttpServer) -> list[Exchange]:
@@ -195,6 +211,11 @@ class TestTraces:
             version, trace, parent, _ = hook.headers["traceparent"].split("-")
             assert (version, trace) == ("00", CALLERS_TRACE)
             assert parent in calls
+
+    def test_who_listens_to_events_can_go_on_with_the_trace(self, run: Run) -> None:
+        traces = [event.split("-")[1] for event in run.events]
+        assert traces.count(CALLERS_TRACE) == 5  # received, segmented, composed, validated, completed
+        assert len(set(traces)) == 2
 
     def test_a_call_without_a_trace_begins_one(self, run: Run) -> None:
         served = run.spans.named("packshot.v1.PackshotService/ProcessImage")
