@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 # Without these the child could take pages away under the service, which would die of SIGBUS.
 _FIXED_SIZE: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
+# At once: all will be touched, and a fault for each costs more.
+_ALL_PAGES: Final = mmap.MAP_POPULATE
+
 
 class SharedArrays:
     """Makes arrays whose memory another process can map; for a process that ends soon, as nothing is closed."""
@@ -29,7 +32,7 @@ class SharedArrays:
         file = os.memfd_create("pixels", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(file, size)
-            memory = mmap.mmap(file, size)
+            memory = mmap.mmap(file, size, flags=mmap.MAP_SHARED | _ALL_PAGES)
         except OSError as error:
             raise MemoryError(f"{size} bytes of pixels: {error.strerror}") from error
         fcntl.fcntl(file, fcntl.F_ADD_SEALS, _FIXED_SIZE | fcntl.F_SEAL_SEAL)
@@ -60,6 +63,5 @@ def map_array(file: int, shape: tuple[int, ...], dtype: type[np.generic]) -> NDA
         raise ValueError("the pixels do not lie in a memory file") from error
     if seals & _FIXED_SIZE != _FIXED_SIZE or os.fstat(file).st_size != size:
         raise ValueError(f"the memory file is not {size} bytes for good")
-    # All pages at once: they are there already, and a fault for each would cost more than mapping them.
-    memory = mmap.mmap(file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
+    memory = mmap.mmap(file, size, flags=mmap.MAP_SHARED | _ALL_PAGES, prot=mmap.PROT_READ)
     return np.frombuffer(memory, dtype).reshape(shape)
