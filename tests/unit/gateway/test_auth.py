@@ -66,6 +66,16 @@ async def test_a_strangers_request_is_not_even_read(gateway: Gateway, method: st
     assert error.reason == "API_KEY_MISSING"
 
 
+async def test_a_request_above_the_limit_is_refused_as_such(stages: Stages, sqlite_url: str) -> None:
+    key = await new_key(sqlite_url, "acme")
+    limited = {"MAX_MESSAGE_BYTES": str(2**20)}
+    async with running_gateway(stages, AUTH="api-key", DATABASE_URL=sqlite_url, **limited) as gateway:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gateway.stub.ProcessImage(ProcessImageRequest(photo=bytes(2**21)), metadata=as_caller(key))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        await gateway.stub.ListRulePacks(ANY, metadata=as_caller(key))
+
+
 async def test_a_call_without_a_request_is_told_so(gateway: Gateway, sqlite_url: str) -> None:
     key = await new_key(sqlite_url, "acme")
     call: Any = gateway.channel.stream_unary("/packshot.v1.PackshotService/ProcessImage")(metadata=as_caller(key))
