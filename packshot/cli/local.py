@@ -14,6 +14,8 @@ from socket import socket
 from types import TracebackType
 from typing import Final, Self
 
+from pydantic import SecretStr
+
 from packshot.cli.data_dir import DataDir
 from packshot.cli.nats import HOST, nats_answers, nats_command
 from packshot.cli.processes import Child, until_ready
@@ -124,8 +126,8 @@ class LocalStack:
             compositor_address=self._socket("compositor"),
             validator_address=self._socket("validator"),
             auth="off",
-            nats_url=nats_url,
-            database_url=self._data.database_url if self._data is not None else "",
+            nats_url=SecretStr(nats_url),
+            database_url=SecretStr(self._data.database_url if self._data is not None else ""),
             objects_url=self._data.objects_url if self._data is not None else "",
         )
         await self._serve(gateway.create(gateway_settings), gateway_settings)
