@@ -26,14 +26,14 @@ class Visit:
 
     Attributes:
         entered_at: On the monotonic clock, in seconds.
-        waited_s: In the stages' queues so far; inf when a stage refused it.
+        waited_s: In the stages' queues so far; inf when it was let in in vain.
     """
 
     entered_at: float = field(default_factory=monotonic)
     waited_s: float = 0.0
 
-    def refused(self) -> None:
-        """A stage would not even let it wait."""
+    def in_vain(self) -> None:
+        """A stage would not even let it wait, or its deadline has passed."""
         self.waited_s = inf
 
 
@@ -59,6 +59,9 @@ class ConcurrencyLimit:
 
     def learn(self, visit: Visit, inside: int) -> None:
         """Takes in what became of a photo that leaves; `inside` are in work still, with it."""
+        if inside <= self._value / 2:
+            # Whatever it waited for, it was not for too many of ours: a few with hopeless deadlines keep nobody out.
+            return
         now = monotonic()
         worked_s = now - visit.entered_at - visit.waited_s
         if visit.waited_s > max(self._target_wait_s, _SHARE_OF_WORK * worked_s):
@@ -66,7 +69,7 @@ class ConcurrencyLimit:
             if self._decreased_at is None or visit.entered_at > self._decreased_at:
                 self._value = max(self._value * _DECREASE, min(LEAST, self._most))
                 self._decreased_at = now
-        elif self._decreased_at is None and inside > self._value / 2:
+        elif self._decreased_at is None:
             # Twice as many from houseful to houseful: nothing is known of the stages yet ("slow start").
             self._value = min(self._value + 1.0, self._most)
         elif inside >= self.value:

@@ -39,6 +39,8 @@ ResponseT = TypeVar("ResponseT")
 
 _LONGEST_PAUSE_S: Final = 2.0
 _SHORTEST_PAUSE_S: Final = 0.1
+_DEADLINE_SLACK_S: Final = 0.1
+"""A call that is cancelled this near its deadline has not been given up by its caller."""
 _READY: Final = grpc.ChannelConnectivity.READY
 
 
@@ -167,7 +169,6 @@ class Stages:
         """Calls a stage; again, as long as the deadline allows, when it was overloaded (if patient) or away."""
         give_up_at = monotonic() + self._away_s
         while True:
-            started = monotonic()
             try:
                 with _seen(stage) as trace:
                     answer = method(
@@ -182,13 +183,13 @@ class Stages:
             except grpc.aio.AioRpcError as error:
                 failure = from_rpc_error(error, stage)
             except asyncio.CancelledError:
-                # Nobody knows how much of it was waiting: as if all was.
-                call.visit.waited_s += monotonic() - started
+                if call.deadline - monotonic() < _DEADLINE_SLACK_S:
+                    call.visit.in_vain()
                 raise
             if failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and failure.retry_after_s is not None:
                 pause_s = min(failure.retry_after_s, _LONGEST_PAUSE_S)
                 if not patient or pause_s >= call.remaining_s():
-                    call.visit.refused()
+                    call.visit.in_vain()
                     raise failure
                 call.visit.waited_s += pause_s
                 await asyncio.sleep(pause_s)
@@ -196,7 +197,7 @@ class Stages:
                 await self._until_back(stage, min(give_up_at - monotonic(), call.remaining_s()))
             else:
                 if failure.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    call.visit.waited_s += monotonic() - started
+                    call.visit.in_vain()
                 raise failure
 
     async def _until_back(self, stage: str, patience_s: float) -> None:

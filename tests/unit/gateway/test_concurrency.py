@@ -1,6 +1,7 @@
 """The limit follows what stages can take, shown on simulated ones: no clock runs but the one given here."""
 
 import heapq
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -37,8 +38,15 @@ class House:
         answered: When photos were, and how long each took.
     """
 
-    def __init__(self, limit: ConcurrencyLimit, clock: Clock, stages: Sequence[tuple[int, float]]) -> None:
+    def __init__(
+        self,
+        limit: ConcurrencyLimit,
+        clock: Clock,
+        stages: Sequence[tuple[int, float]],
+        deadline_s: float = math.inf,
+    ) -> None:
         """`stages` are (workers, seconds a photo takes on average)."""
+        self._deadline_s = deadline_s
         self.answered: list[tuple[float, float]] = []
         self._limit = limit
         self._clock = clock
@@ -70,10 +78,13 @@ class House:
             self._queue(0, Visit(self._clock.now))
 
     def _queue(self, stage: int, visit: Visit) -> None:
-        if stage == len(self._queues):
+        if self._is_late(visit):
+            visit.in_vain()
+        if self._is_late(visit) or stage == len(self._queues):
             self._limit.learn(visit, self._inside)
             self._inside -= 1
-            self.answered.append((self._clock.now, self._clock.now - visit.entered_at))
+            if not self._is_late(visit):
+                self.answered.append((self._clock.now, self._clock.now - visit.entered_at))
             return
         self._queues[stage].append((visit, self._clock.now))
         self._work(stage)
@@ -81,9 +92,16 @@ class House:
     def _work(self, stage: int) -> None:
         if self._free[stage] and self._queues[stage]:
             visit, since = self._queues[stage].popleft()
+            if self._is_late(visit):
+                self._queue(len(self._queues), visit)
+                self._work(stage)
+                return
             visit.waited_s += self._clock.now - since
             self._free[stage] -= 1
             self._after(self._works[stage] * self._chance.uniform(0.6, 1.4), lambda: self._done(stage, visit))
+
+    def _is_late(self, visit: Visit) -> bool:
+        return self._clock.now - visit.entered_at > self._deadline_s
 
     def _done(self, stage: int, visit: Visit) -> None:
         self._free[stage] += 1
@@ -112,6 +130,14 @@ def test_at_five_times_their_capacity_stages_stay_busy_and_queues_short(
     assert took_s[len(took_s) // 2] <= 2 * sum(work_s for _, work_s in stages) + 2 * TARGET_S
 
 
+@pytest.mark.parametrize("deadline_s", [0.8, 1.2, 3.0])
+def test_short_deadlines_are_met_by_letting_in_fewer(limit: ConcurrencyLimit, clock: Clock, deadline_s: float) -> None:
+    house = House(limit, clock, [(2, 0.1), (2, 0.3), (2, 0.1)], deadline_s)
+    capacity = 2 / 0.3
+    house.run(5 * capacity, 300.0)
+    assert house.answered_per_s(60.0, 300.0) >= 0.6 * capacity
+
+
 def test_below_capacity_nobody_is_refused_for_long(limit: ConcurrencyLimit, clock: Clock) -> None:
     house = House(limit, clock, [(8, 1.0), (8, 1.0), (8, 1.0)])
     house.run(6.0, 300.0)
@@ -133,14 +159,24 @@ def test_one_full_house_is_one_reason_to_let_in_fewer(limit: ConcurrencyLimit, c
     assert limit.value == int(FIRST * 0.8)
 
 
-def test_a_stage_that_refuses_is_a_reason_too_but_never_to_close(limit: ConcurrencyLimit, clock: Clock) -> None:
+def test_photos_let_in_in_vain_are_a_reason_too_but_never_to_close(limit: ConcurrencyLimit, clock: Clock) -> None:
     for second in range(100):
         clock.now = second
         visit = Visit(clock.now)
-        visit.refused()
+        visit.in_vain()
         clock.now += 0.5
-        limit.learn(visit, inside=1)
+        limit.learn(visit, inside=limit.value)
     assert limit.value == LEAST
+
+
+def test_a_few_with_hopeless_deadlines_keep_nobody_out(limit: ConcurrencyLimit, clock: Clock) -> None:
+    for second in range(100):
+        clock.now = second
+        visit = Visit(clock.now)
+        visit.in_vain()
+        clock.now += 0.05
+        limit.learn(visit, inside=2)
+    assert limit.value >= 4
 
 
 def test_a_house_that_is_not_full_says_nothing_about_more(limit: ConcurrencyLimit, clock: Clock) -> None:

@@ -169,9 +169,9 @@ class TestOverload:
         refusal = overloaded()
         stages.segmenter.segment.script = [*(refusal for _ in range(10)), segmented]
         async with running_gateway(stages, MAX_CONCURRENT_PHOTOS="3") as gateway:
-            for _ in range(10):
-                error = await failure(gateway.stub.ProcessImage(ONE_PHOTO))
-                assert error.metadata["stage"] == "segmenter"
+            for _ in range(5):
+                errors = await asyncio.gather(*(failure(gateway.stub.ProcessImage(ONE_PHOTO)) for _ in range(2)))
+                assert [error.metadata["stage"] for error in errors] == ["segmenter"] * 2
             stages.segmenter.segment.script[-1] = after(1, segmented)
             inside = [gateway.stub.ProcessImage(ONE_PHOTO) for _ in range(2)]
             await eventually(lambda: stages.segmenter.segment.running == 2)
