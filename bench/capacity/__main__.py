@@ -83,14 +83,14 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _scenarios(arguments: argparse.Namespace) -> None:
-    print("| photos/h | network on | replicas S / C / V / G | machines | GPUs | USD/h | USD per 1,000 photos |")
+    print("| photos/h | network | replicas S / C / V / G | machines | GPUs | USD/h | USD per 1,000 photos |")
     print("|---|---|---|---|---|---|---|")
     for photos_per_hour in _SCENARIOS:
         for gpus in (None, *(one for one in machines().values() if one.gpu)):
             made = _made(arguments, photos_per_hour, gpus)
             replicas = {stage.service: stage.replicas for stage in made.stages}
             each = " / ".join(str(replicas[name]) for name in demand.VISITS)
-            where = gpus.gpu if gpus is not None else "processors"
+            where = f"a large one on {gpus.gpu}" if gpus is not None else "ours"
             print(
                 f"| {photos_per_hour:,} | {where} | {each} | {made.machines} | {made.gpus} "
                 f"| {made.usd_per_hour:.2f} | {made.usd_per_thousand:.2f} |"
