@@ -26,6 +26,9 @@ from tools.stack import free_port
 
 _OWN_PORT: Final = re.compile(r"((?:0\.0\.0\.0|127\.0\.0\.1):|--[a-z]+-port=)(\d+)")
 
+_STEP_S: Final = 120
+"""What a Job, an init container or a command may take here, on a busy machine."""
+
 
 def _loopback(prefix: str) -> str:
     """What stands before a port: an option stays, an address becomes this machine's."""
@@ -106,19 +109,19 @@ class Cluster:
     def run(self, name: str) -> int:
         """Runs a Job's container to its end; its exit code."""
         self.start(name)
-        return self._process(name).wait(60)
+        return self._process(name).wait(_STEP_S)
 
     def initialize(self, name: str, *, options: Sequence[str] = ()) -> int:
         """Runs a workload's one init container to its end; its exit code."""
         pod = self.pods[name]
         (container,) = pod.spec["initContainers"]
-        return self._popen(pod, container, None, options).wait(60)
+        return self._popen(pod, container, None, options).wait(_STEP_S)
 
     def execute(self, name: str, *words: str) -> str:
         """What a command prints inside a workload's container, as `kubectl exec` runs it."""
         pod = self.pods[name]
         command = {**pod.container, "command": words}
-        return self._popen(pod, command, None, (), subprocess.PIPE).communicate(timeout=60)[0].decode()
+        return self._popen(pod, command, None, (), subprocess.PIPE).communicate(timeout=_STEP_S)[0].decode()
 
     def wait_until_started(self, name: str) -> None:
         """Waits for the startup probe as long as the kubelet would; it asks more often.
