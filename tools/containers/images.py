@@ -45,7 +45,7 @@ class Images:
         pip_conf = self.folder / "pip.conf"
         pip_conf.write_text("[global]\ncert = /run/host/certificates.crt\n")
         self._buildah(
-            *("bud", "--isolation", "chroot", "--format", "docker", "--layers"),
+            *("bud", "--isolation", "chroot", "--format", "docker"),
             *("--build-arg", f"BASE_IMAGE=localhost/{BASE}", "--build-arg", f"REVISION={revision}"),
             *("--secret", f"id=pip_conf,src={pip_conf}"),
             *("--volume", f"{certificates}:/run/host/certificates.crt:ro"),

@@ -17,4 +17,6 @@ for name in gateway segmenter compositor validator; do
     # shellcheck disable=SC2086  # options
     lock pyproject.toml $extras --output-file "services/$name/requirements.lock"
 done
-sed -n 's/^requires = \["\(.*\)"\]$/\1/p' pyproject.toml | lock - --output-file deploy/containers/build.lock
+# What builds our own wheel, and setuptools for the packages that are published as source alone.
+{ sed -n 's/^requires = \["\(.*\)"\]$/\1/p' pyproject.toml && echo setuptools; } |
+    lock - --output-file deploy/containers/build.lock

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -92,9 +93,10 @@ def _build(images: Images, source: Path) -> None:
     archive = subprocess.run(["git", "archive", "HEAD"], check=True, capture_output=True, cwd=_REPOSITORY).stdout
     subprocess.run(["tar", "-x", "-C", str(source)], check=True, input=archive)
     images.make_base()
+    with ThreadPoolExecutor(len(SERVICES)) as builders:
+        list(builders.map(lambda service: images.build(service, source, revision), SERVICES))
     print(f"{'image':<22}{'MB':>6}  of which packages")
     for service in SERVICES:
-        images.build(service, source, revision)
         _check_image(images, service, revision)
     images.forget_containers()
 
