@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "speed": ("bench.speed",),
     "speed-u2netp": ("bench.speed", *U2NETP),
     "overhead": ("bench.overhead",),
+    "sight": ("bench.sight",),
     "load": ("bench.load",),
     "rolling": ("bench.rolling",),
     "rolling-in-place": ("bench.rolling", "--how", "in-place"),
