@@ -103,7 +103,9 @@ class StageSettings(ServerSettings):
     decode_timeout_s: int = Field(
         default=15, ge=1, le=3600, description="processor time for one photo; four times as much by the clock"
     )
-    decode_memory_mb: int = Field(default=2048, ge=32, description="for one photo, in MiB")
+    decode_memory_mb: int = Field(
+        default=1536, ge=32, description="for one photo, in MiB; one of 64 million pixels takes up to 1,200"
+    )
 
 
 def env_name(settings_type: type[BaseSettings], setting: str) -> str:
