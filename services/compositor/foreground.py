@@ -51,8 +51,7 @@ def _estimate(image: NDArray[np.uint8], matte: Float) -> NDArray[np.uint8]:
     here = band.index
     alpha = matte.ravel()[here]
     own = srgb_to_linear(image.reshape(-1, 3)[here])
-    product = srgb_to_linear(_spread(image, _pure(matte)).reshape(-1, 3)[here])
-    background = srgb_to_linear(_spread(image, _pure(1 - matte)).reshape(-1, 3)[here])
+    product, background = (srgb_to_linear(colours.reshape(-1, 3)[here]) for colours in pure_colours(image, matte))
     product[alpha == 1] = own[alpha == 1]
     background[alpha == 0] = own[alpha == 0]
 
@@ -98,6 +97,11 @@ def _solve(band: Band, alpha: Float, own: Float, product: Float, background: Flo
         product[solved] = np.clip(i11 * right1 - i12 * right2, 0, 1)
         background[solved] = np.clip(i22 * right2 - i12 * right1, 0, 1)
     return product
+
+
+def pure_colours(image: NDArray[np.uint8], matte: Float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The product's and the background's colours, each spread from where it is seen alone: (H, W, 3) uint8 sRGB."""
+    return _spread(image, _pure(matte)), _spread(image, _pure(1 - matte))
 
 
 def _pure(share: Float) -> NDArray[np.uint8]:

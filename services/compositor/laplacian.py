@@ -27,7 +27,7 @@ _CHUNK = 1 << 14
 
 
 def even_out(
-    image: NDArray[np.uint8], believed: Float, unknown: NDArray[np.bool_], *, trust: float, rounds: int
+    image: NDArray[np.uint8], believed: Float, unknown: NDArray[np.bool_], *, trust: float | Floats, rounds: int
 ) -> Float:
     """The alpha that follows the colours and stays near what is believed.
 
@@ -35,7 +35,7 @@ def even_out(
         image: (H, W, 3) uint8 sRGB.
         believed: (H, W) float32: fixed in known pixels, a wish in unknown ones and where the search starts.
         unknown: (H, W) bool.
-        trust: weight of a squared difference to `believed` beside the Laplacian's.
+        trust: weight of a squared difference to `believed` beside the Laplacian's; one, or (H, W) float64.
         rounds: of conjugate gradients at the most.
 
     Returns:
@@ -54,11 +54,12 @@ def even_out(
     order[pixels] = np.arange(len(pixels), dtype=np.int32)
     columns = order[beside]
     is_known = columns < 0
+    weight = np.broadcast_to(trust, (height, width)).ravel()[pixels]
     wish = believed.ravel()[pixels].astype(np.float64)
-    right = trust * wish - (links * is_known * believed.ravel()[beside]).sum(axis=1)
+    right = weight * wish - (links * is_known * believed.ravel()[beside]).sum(axis=1)
     links[is_known] = 0
     own = np.arange(len(pixels), dtype=np.int32)
-    links[:, _SPAN**2 // 2] += trust
+    links[:, _SPAN**2 // 2] += weight
     matrix = sparse.csr_matrix(
         (
             links.ravel(),

@@ -37,9 +37,12 @@ _LARGEST_EVENED = 160_000  # pixels of a level; larger ones have a narrow band l
 _TRUST = 0.003  # in the network's answer, beside the colours'
 _ROUNDS = 60
 _FINEST_TRUST = 0.1  # the colours of single pixels are noisy
-_FINEST_ROUNDS = 20
+_SOFT_TRUST = 0.01
+_FINEST_ROUNDS = 30
 _FLAT = 0.1  # difference of alpha between neighbours
 _HARD_PX = 3
+_STRETCH_PX = 17  # window in which a stretch is soft or not
+_SOFT = 0.08  # of that window is neither flat nor a hard edge
 _BLOCK_PX, _ROOM_PX = 512, 8
 
 
@@ -97,6 +100,17 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest:
     return alpha
 
 
+def soft_stretches(alpha: Float) -> NDArray[np.bool_]:
+    """Where alpha (H, W) changes gradually or in fine strands, as around hair: (H, W), some way around them, too."""
+    soft = (_uneven(alpha) & ~_between(alpha)).astype(np.float32)
+    return np.asarray(cv2.blur(soft, (_STRETCH_PX, _STRETCH_PX)) > _SOFT, bool)
+
+
+def _uneven(alpha: Float) -> NDArray[np.bool_]:
+    around = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.dilate(alpha, around) - cv2.erode(alpha, around) > _FLAT, bool)
+
+
 def _anchored(trimap: Image) -> NDArray[np.bool_]:
     """Unknown pixels in reach of known product and of known background: without either, all would become the other."""
     unknown: NDArray[np.bool_] = trimap == UNKNOWN
@@ -110,13 +124,15 @@ def _anchored(trimap: Image) -> NDArray[np.bool_]:
 
 
 def _polished(image: Image, trimap: Image, alpha: Float) -> Float:
-    """Alpha drawn nearer to the colours where it is not flat, in blocks that bound memory."""
-    around = np.ones((3, 3), np.uint8)
-    uneven = (trimap == UNKNOWN) & (cv2.dilate(alpha, around) - cv2.erode(alpha, around) > _FLAT) & ~_between(alpha)
+    """Alpha drawn nearer to the colours, in blocks that bound memory: all of it in soft stretches, where a patch shows
+    the network too little, and slightly elsewhere, where it is not flat."""
+    soft = soft_stretches(alpha)
+    open_to = (trimap == UNKNOWN) & (soft | _uneven(alpha)) & ~_between(alpha)
     polished = alpha.copy()
-    for block in blocks_with(uneven, core_px=_BLOCK_PX, room_px=_ROOM_PX):
+    for block in blocks_with(open_to, core_px=_BLOCK_PX, room_px=_ROOM_PX):
+        trust = np.where(soft[block.roomy], _SOFT_TRUST, _FINEST_TRUST)
         evened = even_out(
-            image[block.roomy], alpha[block.roomy], uneven[block.roomy], trust=_FINEST_TRUST, rounds=_FINEST_ROUNDS
+            image[block.roomy], alpha[block.roomy], open_to[block.roomy], trust=trust, rounds=_FINEST_ROUNDS
         )
         polished[block.core] = evened[block.core_in_roomy]
     return polished

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compositor.hard_edges import unmix_edges
-from services.compositor.matting import solve
+from services.compositor.matting import soft_stretches, solve
+from services.compositor.mixing import as_light_mixes
 from services.compositor.tighten import tighten_matte
 from services.compositor.trimap import make_trimap
 
@@ -64,9 +65,10 @@ def refine_trimap(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArra
 
 
 def _finished(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range; then hard edges are put right."""
+    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range; then soft stretches are told as
+    light mixes, and hard edges put right."""
     spread = np.clip((alpha - np.float32(_SNAP)) / np.float32(1 - 2 * _SNAP), 0, 1)
-    finished = unmix_edges(image, spread)
+    finished = unmix_edges(image, as_light_mixes(image, spread, soft_stretches(spread)))
     finished[finished < _VISIBLE] = 0
     finished[finished > 1 - _VISIBLE] = 1
     return finished
