@@ -45,9 +45,9 @@ class Backing:
     def _start_nats(self, conf: Path) -> None:
         folder = self._folder / "nats"
         folder.mkdir()
-        shutil.copy(conf, folder / "nats.conf")
+        (folder / "nats.conf").write_text(conf.read_text().replace("store_dir: /data", f"store_dir: {folder}/data"))
         shutil.copy(self._secrets / "nats_auth", folder / "auth.conf")
-        self._run("nats-server", "--config", str(folder / "nats.conf"), "--store_dir", str(folder / "data"))
+        self._run("nats-server", "--config", str(folder / "nats.conf"))
         self._until("nats", lambda: self._takes_connections(4222))
 
     def _start_postgres(self) -> None:
