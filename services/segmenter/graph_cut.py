@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.segmenter.masks import grow, resize, working_size
 
-_SIDE_PX = 384
+_SIDE_PX = 512
 _BAND_SHARE = 0.02  # of the longest side, on either side of the outline: how far a small model's outline may be off
 _DECIDED = 0.85  # probability from which a pixel away from the outline is not asked again
 _LEAST_SEEDS = 50  # px of either side, for its colour model
@@ -44,7 +44,7 @@ def cut_along(image: NDArray[np.uint8], matte: NDArray[np.float32]) -> NDArray[n
         matte: float32 (h, w) in [0, 1], any size, covering the same frame.
 
     Returns:
-        float32 (h, w) in [0, 1], longest side at most 384.
+        float32 (h, w) in [0, 1], longest side at most 512.
     """
     height, width = working_size(image.shape[0], image.shape[1], _SIDE_PX)
     matte = resize(matte, height, width)
