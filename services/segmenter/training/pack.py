@@ -196,7 +196,7 @@ def write_pack(source: Path, votes: Path, renders: Path, out: Path, grades: set[
                         continue
                     add("photos", file, _shrunk(image), _shrunk(matte))
                 elif opinions := _votes(votes, file, matte.shape):
-                    agreed = consensus(image, [*opinions, matte / np.float32(255)])
+                    agreed = consensus(image, [*opinions, matte.astype(np.float32) / np.float32(255)])
                     if agreed is None:
                         continue
                     matte = np.asarray(np.rint(agreed * 255), np.uint8)
