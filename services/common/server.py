@@ -37,6 +37,8 @@ _MAX_STREAMS: Final = 512
 """Calls at the same time on one connection; more wait at the caller's."""
 _MAX_METADATA_BYTES: Final = 16 * 2**10
 """Headers of a call; larger ones are refused."""
+_HANDSHAKE_MS: Final = 20_000
+"""Who has connected must have said so much by then that calls can be made."""
 
 
 class StartError(Exception):
@@ -123,6 +125,7 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
                 ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),

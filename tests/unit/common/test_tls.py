@@ -178,6 +178,16 @@ class TestWhoMayCall:
         ):
             assert await refusal(channel) is grpc.StatusCode.UNAVAILABLE
 
+    async def test_who_connects_and_says_nothing_is_let_go(
+        self, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.common.server._HANDSHAKE_MS", 200)
+        async with stage(authority) as tiny:
+            reader, writer = await asyncio.open_connection(HERE, int(tiny.server.address.rpartition(":")[2]))
+            async with asyncio.timeout(30):
+                assert await reader.read() == b""
+            writer.close()
+
 
 class TestHealthPort:
     async def test_answers_anybody_with_health_and_nothing_else(self, authority: Authority) -> None:
@@ -259,6 +269,24 @@ class TestChangedFiles:
             assert renewed == service
             async with connected(tiny, authority.pem, own) as channel:
                 await ask(channel)
+
+    def test_a_volume_of_kubernetes_changes_as_a_whole(self, authority: Authority, tmp_path: Path) -> None:
+        """Its files are links into a folder, itself a link that is replaced."""
+        for version in ("1", "2"):
+            own = authority.certificate("a.example", file=version)
+            (tmp_path / f"..{version}").mkdir()
+            shutil.copy(own.file, tmp_path / f"..{version}/tls.crt")
+            shutil.copy(own.key_file, tmp_path / f"..{version}/tls.key")
+        (tmp_path / "..data").symlink_to("..1")
+        for name in ("tls.crt", "tls.key"):
+            (tmp_path / name).symlink_to(f"..data/{name}")
+        changes = Changes(CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", None))
+        assert changes.next() is not None
+        (tmp_path / "..new").symlink_to("..2")
+        (tmp_path / "..new").rename(tmp_path / "..data")
+        changed = changes.next()
+        assert changed is not None
+        assert changed.certificate == (tmp_path / "..2/tls.crt").read_bytes()
 
     def test_a_change_that_cannot_be_used_is_said_once(self, authority: Authority) -> None:
         own = authority.certificate("a.example")
