@@ -233,7 +233,8 @@ def _read_orientation(file: ImageFile.ImageFile, warnings: list[PhotoWarning]) -
 def _unit_range(picture: Image.Image, empty: Empty = np.empty) -> NDArray[np.float32]:
     """Mode "L" to float32 (H, W) in [0, 1]."""
     levels: NDArray[np.uint8] = np.asarray(picture)
-    return np.divide(levels, np.float32(255), out=empty(levels.shape, np.float32), dtype=np.float32)
+    unit: NDArray[np.float32] = empty(levels.shape, np.float32)
+    return np.divide(levels, np.float32(255), out=unit, dtype=np.float32)
 
 
 def _as_photo_error(error: Exception, data: bytes, file_format: str) -> PhotoError:
