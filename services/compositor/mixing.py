@@ -46,10 +46,10 @@ def as_light_mixes(image: NDArray[np.uint8], alpha: Float, where: NDArray[np.boo
         )
         between = background + share * (product.astype(np.float32) - background)
         light = srgb_to_linear(cv2.multiply(between, 1 / 255))
-        product, background = srgb_to_linear(product), srgb_to_linear(background)
-        apart = product - background
+        nothing = srgb_to_linear(background)
+        apart = srgb_to_linear(product) - nothing
         square = (apart * apart).sum(axis=1)
-        told = ((light - background) * apart).sum(axis=1) / np.maximum(square, _ALIKE / 10)
+        told = ((light - nothing) * apart).sum(axis=1) / np.maximum(square, _ALIKE / 10)
         trust = square / (square + _ALIKE)
         settled = around.copy()
         settled.ravel()[index] = np.clip(share[:, 0] + trust * (told - share[:, 0]), 0, 1)

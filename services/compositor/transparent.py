@@ -278,8 +278,9 @@ def _separate(light: Float, backdrop: Float, usual: Tint, coverage: Float, outer
     rest -= _glare(rest, expected)[..., None]
     # Where the backdrop is dark a pixel's grain says nothing about T.
     weight = np.float32(_TINT_SD**2) / (np.float32(_TINT_SD**2) + (np.float32(_GRAIN) / backdrop) ** 2)
-    through = np.clip(most + weight * (rest / backdrop - most), 0, most)
-    return through, light + through * (1 - backdrop)
+    through: Float = np.clip(most + weight * (rest / backdrop - most), 0, most)
+    on_white: Float = light + through * (1 - backdrop)
+    return through, on_white
 
 
 def _glare(light: Float, expected: Float) -> Float:

@@ -6,7 +6,7 @@ from services.compositor.mixing import as_light_mixes
 from tests.helpers.composites import solid
 
 SIDE = 60
-RAMP = np.broadcast_to(np.clip((np.arange(SIDE, dtype=np.float32) - 20) / 20, 0, 1), (SIDE, SIDE)).copy()
+RAMP = np.tile(np.linspace(-1, 2, SIDE, dtype=np.float32).clip(0, 1), (SIDE, 1))
 ANYWHERE = np.ones((SIDE, SIDE), bool)
 
 

@@ -12,18 +12,18 @@ SIDE = 120
 CLEAR = np.zeros((SIDE, SIDE), bool)
 CLEAR[10:110, 20:100] = True
 GREY = np.full((SIDE, SIDE, 3), 0.4, np.float32)
-CRIMSON = np.broadcast_to(np.float32([0.45, 0.02, 0.1]), (SIDE, SIDE, 3)).copy()
+CRIMSON = np.full((SIDE, SIDE, 3), (0.45, 0.02, 0.1), np.float32)
 
 
 def seen(backdrop: Float, tint: tuple[float, float, float], veil: float) -> Float:
-    light = np.where(CLEAR[..., None], np.float32(tint) * backdrop + np.float32(veil), backdrop)
+    light = np.where(CLEAR[..., None], np.array(tint, np.float32) * backdrop + np.float32(veil), backdrop)
     return np.asarray(light, np.float32)
 
 
 @pytest.mark.parametrize("tint", [(0.75, 0.2, 0.7), (0.6, 0.3, 0.1)])
 def test_a_tint_is_found_below_its_veil(tint: tuple[float, float, float]) -> None:
     found = usual_tint(seen(GREY, tint, 0.03), GREY, CLEAR)
-    np.testing.assert_allclose(found.through[CLEAR], np.broadcast_to(np.float32(tint), (CLEAR.sum(), 3)), atol=0.06)
+    np.testing.assert_allclose(found.through[CLEAR], np.full((int(CLEAR.sum()), 3), tint, np.float32), atol=0.06)
 
 
 def test_a_tint_is_found_where_the_backdrop_has_little_light() -> None:
@@ -32,7 +32,7 @@ def test_a_tint_is_found_where_the_backdrop_has_little_light() -> None:
 
 
 def test_clear_glass_is_grey_before_a_coloured_backdrop() -> None:
-    rose = np.broadcast_to(np.float32([0.5, 0.3, 0.4]), (SIDE, SIDE, 3)).copy()
+    rose = np.full((SIDE, SIDE, 3), (0.5, 0.3, 0.4), np.float32)
     found = usual_tint(seen(rose, (0.85, 0.85, 0.85), 0.04), rose, CLEAR).through[CLEAR]
     assert np.ptp(found, axis=1).max() < 0.02
     assert found.mean() == pytest.approx(0.85, abs=0.1)
