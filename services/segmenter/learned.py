@@ -1,4 +1,4 @@
-"""A proposal by a learned model: two looks at the photo, whichever way the model is run."""
+"""A proposal by a learned model: looks at the photo and closer, whichever way the model is run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.segmenter.proposal import Proposal, Roi
 from services.segmenter.registry import Activation, ModelSpec, Scaling
 
 _MATTE_SIDE_PX = 640
-_CLOSE_UP_MARGIN = 0.25  # of the product's longest side
+_CLOSE_UP_MARGINS = (0.25, 0.12)  # of the product's longest side; a coarse model looks from both, others from the first
 _LARGE_SHARE = 0.95  # of the frame: a close-up of that much would show nothing new
 
 
@@ -20,10 +20,10 @@ class LearnedProposer:
     """Proposes a matte with one model.
 
     The model looks twice: at the whole photo, and closer at where it saw the product, so that a small product still
-    gets the model's full resolution; a product that fills the photo gets one look. The proposal is the closer look, of
-    a coarse model the mean of both; its confidence how far they agree (soft IoU), and with one look how decided it is.
-    The output is never stretched to the full range, so a photo in which the model sees nothing gives an empty proposal
-    of confidence 0.
+    gets the model's full resolution; a product that fills the photo gets one look. A coarse model comes closer still,
+    and both close-ups are averaged. The proposal is the closer look; its confidence how far it agrees with the first
+    (soft IoU), and with one look how decided it is. The output is never stretched to the full range, so a photo in
+    which the model sees nothing gives an empty proposal of confidence 0.
 
     Args:
         spec: how to feed the model, from the registry.
@@ -46,18 +46,24 @@ class LearnedProposer:
         seen = _box_of_product(first)
         if seen is None:
             return Proposal(self.name, first, 0.0)
-        top, left, bottom, right = _with_margin(seen, size)
+        top, left, bottom, right = _with_margin(seen, size, _CLOSE_UP_MARGINS[0])
         if (bottom - top) * (right - left) > _LARGE_SHARE * size[0] * size[1]:
             return Proposal(self.name, first, _decidedness(first), is_coarse=self._spec.coarse)
-        rows, cols = height / size[0], width / size[1]
-        close_up = image[round(top * rows) : round(bottom * rows), round(left * cols) : round(right * cols)]
-        second = np.zeros(size, np.float32)
-        second[top:bottom, left:right] = resize(self.probabilities(close_up), bottom - top, right - left)
-        second = clear_outside(second, roi_at_size)
-        if not (second >= 0.5).any():
+        margins = _CLOSE_UP_MARGINS if self._spec.coarse else _CLOSE_UP_MARGINS[:1]
+        looks = [self._close_up(image, _with_margin(seen, size, margin), size) for margin in margins]
+        closer = clear_outside(np.asarray(np.mean(looks, axis=0), np.float32), roi_at_size)
+        if not (closer >= 0.5).any():
             return Proposal(self.name, first, 0.0)
-        matte = np.asarray((first + second) / 2, np.float32) if self._spec.coarse else second
-        return Proposal(self.name, matte, soft_iou(first, second), is_coarse=self._spec.coarse)
+        return Proposal(self.name, closer, soft_iou(first, closer), is_coarse=self._spec.coarse)
+
+    def _close_up(self, image: NDArray[np.uint8], box: Roi, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Probabilities (h, w) at a size of the whole image, 0 outside the box."""
+        top, left, bottom, right = box
+        rows, cols = image.shape[0] / size[0], image.shape[1] / size[1]
+        part = image[round(top * rows) : round(bottom * rows), round(left * cols) : round(right * cols)]
+        matte = np.zeros(size, np.float32)
+        matte[top:bottom, left:right] = resize(self.probabilities(part), bottom - top, right - left)
+        return matte
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (S, S) float32 in [0, 1] for an image of any size; a coarse model sees it mirrored too."""
@@ -94,9 +100,9 @@ def _box_of_product(matte: NDArray[np.float32]) -> Roi | None:
     return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
 
 
-def _with_margin(box: Roi, size: tuple[int, int]) -> Roi:
+def _with_margin(box: Roi, size: tuple[int, int], share: float) -> Roi:
     top, left, bottom, right = box
-    margin = round(_CLOSE_UP_MARGIN * max(bottom - top, right - left))
+    margin = round(share * max(bottom - top, right - left))
     return max(0, top - margin), max(0, left - margin), min(size[0], bottom + margin), min(size[1], right + margin)
 
 

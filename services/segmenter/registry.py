@@ -53,8 +53,8 @@ class ModelSpec:
     size_bytes: of the published file, or None where it is not known.
     licence: SPDX identifier of the weights' licence; this project's own unless the row says another.
     commercial_use: the licence permits it.
-    coarse: a quick model whose small matte wants help: it sees every picture mirrored too, its looks are averaged, and
-        its outline is cut along the image's edges.
+    coarse: a quick model whose small matte wants help: it sees every picture mirrored too, comes closer twice, and its
+        outline is cut along the image's edges.
     """
 
     name: str

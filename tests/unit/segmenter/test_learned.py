@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bench.scoring import iou
 from services.segmenter.learned import LearnedProposer
@@ -74,6 +75,28 @@ def test_a_small_product_gets_a_closer_look(darkness: LearnedProposer) -> None:
     assert proposal.matte[400, 250] < 0.2
     assert iou(proposal.matte >= 0.5, matte >= 0.5) >= 0.95
     assert 0.5 < proposal.confidence < 1
+
+
+class Darkness:
+    """Probability = 1 for black, 0 for white; counts how often it looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.looks += 1
+        return 1 - prepared[:, :1]
+
+
+@pytest.mark.parametrize(("coarse", "looks"), [(False, 2), (True, 6)], ids=["not coarse", "coarse"])
+def test_a_coarse_model_comes_closer_twice_and_sees_every_picture_mirrored(coarse: bool, looks: int) -> None:
+    matte = draw_matte(300, 400, disc(60, (140, 220)))
+    scene = compose(matte, solid(300, 400, (0, 0, 0)), solid(300, 400, (255, 255, 255)))
+    model = Darkness()
+    proposal = LearnedProposer(replace(RAW, coarse=coarse), model).propose(scene.photo)
+    assert model.looks == looks
+    assert proposal.is_coarse == coarse
+    assert iou(proposal.matte >= 0.5, matte >= 0.5) >= 0.95
 
 
 def test_a_product_that_fills_the_photo_is_judged_by_how_decided_the_model_is(red: Path) -> None:
