@@ -123,13 +123,13 @@ MODELS: dict[str, ModelSpec] = {
     for spec in (
         ModelSpec(  # trained by services/segmenter/training
             name="packshot",
-            input_side_px=320,
+            input_side_px=384,
             scaling=Scaling.BYTE,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
             activation=Activation.NONE,
             weights_file="packshot.onnx",
-            sha256="f5e77e2bfd2818dcffa02c46b8b997ab99af01806391877eb66755dea04e930b",
+            sha256="2835e82b6af970dbecd875d8daa6c1c3b548a7479470ae06e56739cfe1aef4f7",
             coarse=True,
         ),
         ModelSpec(
