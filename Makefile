@@ -114,7 +114,7 @@ scenes: setup ## Renders the example scenes again (about half an hour)
 images: ## Images of all services with docker, podman or buildah; see docs/containers.md
 	tools/containers/build.sh
 
-images-proof: setup ## Builds the images without a container engine and runs compose.yaml's services; root, 8 GB of disk
+images-proof: setup ## Builds the images without a container engine and runs compose.yaml's services; root, 15 GB of disk
 	$(BIN)/python -m tools.containers.proof
 
 locks: setup ## The images' lock files anew: the newest packages that pyproject.toml allows

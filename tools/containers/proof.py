@@ -2,7 +2,7 @@
 
 buildah builds the Dockerfiles of the last commit on a base that debootstrap makes. runc, the runtime below Docker and
 containerd, runs each service in namespaces of its own with the command, environment, user, secrets and limits of
-compose.yaml. Then a photo and a job go through, and each service is stopped. Needs root, Debian 12, 8 GB of disk and a
+compose.yaml. Then a photo and a job go through, and each service is stopped. Needs root, Debian 12, 15 GB of disk and a
 quarter of an hour. What this shows and what not: docs/containers.md.
 """
 
