@@ -49,6 +49,11 @@ def decode(data: bytes, limits: PhotoLimits, *, empty: Empty) -> DecodedPhoto:
     return decode_photo(data, limits, empty=empty)
 
 
+def nothing(data: bytes, limits: PhotoLimits, *, empty: Empty) -> DecodedPhoto:
+    """A decoder that never works: as on a system that forbids what it needs."""
+    raise PermissionError("not here")
+
+
 def _report(image: NDArray[np.uint8]) -> DecodedPhoto:
     """What there is to see and to take, as warnings."""
     seen = {

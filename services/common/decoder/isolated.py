@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import grpc
+import numpy as np
 import structlog
 
 from services.common.decoder import messages
 from services.common.decoder.messages import MessageError, Order
 from services.common.errors import ServiceError
-from services.common.photo import DEFAULT_LIMITS, DecodedPhoto, PhotoError, PhotoLimits, decode_photo
+from services.common.photo import DEFAULT_LIMITS, DecodedPhoto, PhotoError, PhotoLimits, decode_photo, encode_jpeg
 from services.common.server import StartError
 from services.common.settings import StageSettings
 
@@ -96,15 +97,21 @@ class IsolatedDecoder:
         self._closed = False
 
     def start(self) -> None:
-        """Starts the zygote and waits until it is ready.
+        """Starts the zygote, waits until it is ready, and decodes a photo as a trial.
 
         Raises:
-            StartError: It ended instead, or took too long.
+            StartError: It ended instead, took too long, or cannot decode: the system forbids what a child needs.
         """
         try:
             self._zygote().wait_until_ready()
+            self.decode(encode_jpeg(np.zeros((8, 8, 3), np.uint8)))
         except OSError as error:
             raise StartError(f"no process for the decoders: {error.strerror}") from error
+        except (PhotoError, ServiceError) as error:
+            raise StartError(
+                f"photos cannot be decoded in processes of their own here (the log says why); *_DECODE_WORKERS=0 "
+                f"decodes them in the service's: {error}"
+            ) from error
 
     def decode(self, data: bytes, limits: PhotoLimits = DEFAULT_LIMITS) -> DecodedPhoto:
         """As `decode_photo`, with two reasons more; starts the zygote where it does not run.

@@ -104,16 +104,16 @@ def _work(order: Order, file: int, reply: socket.socket, decode: Decode, zygote:
     """The child's whole life; does not return."""
     try:
         _close_all_but(file, reply.fileno())
-        sandbox.enter(order.memory_bytes, order.cpu_s, zygote)
-        send(reply, *_answer(order, file, decode))
+        send(reply, *_answer(order, file, decode, zygote))
     finally:
         os._exit(_EXIT_WORDLESS)  # nothing may lead back into the zygote's loop
 
 
-def _answer(order: Order, file: int, decode: Decode) -> tuple[dict[str, Any], list[int]]:
+def _answer(order: Order, file: int, decode: Decode, zygote: int) -> tuple[dict[str, Any], list[int]]:
     """The photo, what is wrong with it, or how the decoder broke."""
     arrays = SharedArrays()
     try:
+        sandbox.enter(order.memory_bytes, order.cpu_s, zygote)
         with os.fdopen(file, "rb") as photo:
             data = photo.read()
         return photo_message(decode(data, order.limits, empty=arrays.empty), arrays)

@@ -216,6 +216,15 @@ def test_a_zygote_that_cannot_start_says_so() -> None:
         decoder.close()
 
 
+def test_a_system_on_which_nothing_can_be_decoded_is_told_at_the_start() -> None:
+    decoder = IsolatedDecoder(1, LONG_S, MUCH_MB, hostile_decoder.nothing)
+    try:
+        with pytest.raises(StartError, match=r"_DECODE_WORKERS=0 .*PermissionError"):
+            decoder.start()
+    finally:
+        decoder.close()
+
+
 def test_where_photos_are_decoded_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(create_decoder(CompositorSettings()), IsolatedDecoder)
     monkeypatch.setenv("COMPOSITOR_DECODE_WORKERS", "0")
