@@ -103,7 +103,7 @@ def _cut_out(
         uncertainty = None  # it is of what shines through; here only the outline is refined
     elif Trait.WORN_OR_HELD in traits:
         matte = open_holes(image, matte)
-    refined = refine_matte(image, matte, edge, uncertainty=uncertainty)
+    refined = refine_matte(image, matte, edge, uncertainty=uncertainty, hairy=Trait.HAIRY in traits)
     silhouette, findings = remove_floor_reflection(image, refined)
     foreground = estimate_foreground(image, silhouette)
     if Trait.TRANSPARENT in traits:

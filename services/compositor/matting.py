@@ -42,17 +42,19 @@ _FINEST_ROUNDS = 30
 _FLAT = 0.1  # difference of alpha between neighbours
 _HARD_PX = 3
 _STRETCH_PX = 17  # window in which a stretch is soft or not
-_SOFT = 0.08  # of that window is neither flat nor a hard edge
+_SOFT = 0.3  # of that window is neither flat nor a hard edge
+_AROUND_PX = 16  # what lies so near to such a window is soft, too
 _BLOCK_PX, _ROOM_PX = 512, 8
 
 
-def solve(image: Image, trimap: Image, prior: Float | None = None) -> Float:
+def solve(image: Image, trimap: Image, prior: Float | None = None, *, hairy: bool = True) -> Float:
     """Work out alpha in the unknown pixels of a trimap.
 
     Args:
         image: (H, W, 3) uint8 sRGB.
         trimap: (H, W) uint8: 0 background, 128 unknown, 255 product.
         prior: (H, W) float32 in [0, 1], what is believed of alpha; None if nothing is.
+        hairy: hair may be there: soft stretches are evened out whole, which takes two to three times as long.
 
     Returns:
         (H, W) float32 in [0, 1], exactly 0 and 1 where the trimap knows.
@@ -66,7 +68,8 @@ def solve(image: Image, trimap: Image, prior: Float | None = None) -> Float:
         return prior  # there is nothing to tell product and background apart by
     window = tuple(slice(max(int(found[0]) - PATCH_PX, 0), int(found[-1]) + 1 + PATCH_PX) for found in (rows, cols))
     believed = np.where(unknown, np.float32(0.5), alpha) if prior is None else prior
-    alpha[window] = _solve(image[window], trimap[window], believed[window], _levels(unknown[window], prior is not None))
+    levels = _levels(unknown[window], prior is not None)
+    alpha[window] = _solve(image[window], trimap[window], believed[window], levels, hairy=hairy)
     return alpha
 
 
@@ -78,7 +81,7 @@ def _levels(unknown: NDArray[np.bool_], has_prior: bool) -> int:
     return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 0 if has_prior else 1), room)
 
 
-def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest: bool = True) -> Float:
+def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, hairy: bool, is_finest: bool = True) -> Float:
     if levels:
         height, width = trimap.shape
         half = (width + 1) // 2, (height + 1) // 2
@@ -87,13 +90,14 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest:
             _halved(trimap),
             cv2.resize(prior, half, interpolation=cv2.INTER_AREA),
             levels - 1,
+            hairy=hairy,
             is_finest=False,
         )
         prior = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
         trimap = _settled(trimap, prior)
     alpha = _looked_at(image, trimap, prior)
     if is_finest:
-        return _polished(image, trimap, alpha)
+        return _polished(image, trimap, alpha, soft_stretches(alpha) if hairy else np.zeros(alpha.shape, bool))
     if trimap.size <= _LARGEST_EVENED:
         # What one look at a patch misses, colours carry across a wide band.
         return even_out(image, alpha, _anchored(trimap), trust=_TRUST, rounds=_ROUNDS)
@@ -103,7 +107,8 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest:
 def soft_stretches(alpha: Float) -> NDArray[np.bool_]:
     """Where alpha (H, W) changes gradually or in fine strands, as around hair: (H, W), some way around them, too."""
     soft = (_uneven(alpha) & ~_between(alpha)).astype(np.float32)
-    return np.asarray(cv2.blur(soft, (_STRETCH_PX, _STRETCH_PX)) > _SOFT, bool)
+    stretches = (cv2.blur(soft, (_STRETCH_PX, _STRETCH_PX)) > _SOFT).view(np.uint8)
+    return np.asarray(cv2.dilate(stretches, np.ones((2 * _AROUND_PX + 1,) * 2, np.uint8)), bool)
 
 
 def _uneven(alpha: Float) -> NDArray[np.bool_]:
@@ -123,10 +128,9 @@ def _anchored(trimap: Image) -> NDArray[np.bool_]:
     return unknown
 
 
-def _polished(image: Image, trimap: Image, alpha: Float) -> Float:
-    """Alpha drawn nearer to the colours, in blocks that bound memory: all of it in soft stretches, where a patch shows
-    the network too little, and slightly elsewhere, where it is not flat."""
-    soft = soft_stretches(alpha)
+def _polished(image: Image, trimap: Image, alpha: Float, soft: NDArray[np.bool_]) -> Float:
+    """Alpha drawn nearer to the colours, in blocks that bound memory: all of it where `soft`, there a patch shows the
+    network too little, and slightly elsewhere, where it is not flat."""
     open_to = (trimap == UNKNOWN) & (soft | _uneven(alpha)) & ~_between(alpha)
     polished = alpha.copy()
     for block in blocks_with(open_to, core_px=_BLOCK_PX, room_px=_ROOM_PX):

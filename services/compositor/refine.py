@@ -43,6 +43,7 @@ def refine_matte(
     edge: EdgeTreatment = AS_FOUND,
     *,
     uncertainty: NDArray[np.float32] | None = None,
+    hairy: bool = False,
 ) -> NDArray[np.float32]:
     """Work alpha out again where the matte is unsure: in a band along the edge (`trimap.make_trimap`).
 
@@ -51,24 +52,27 @@ def refine_matte(
         matte: (H, W) float32 in [0, 1].
         edge: what to do to the edge afterwards.
         uncertainty: (h, w) float32 in [0, 1], any size: where the matte is undecided; None if nobody knows.
+        hairy: the product has hair, which takes more work (`matting.solve`).
 
     Returns:
         (H, W) float32 in [0, 1], exactly 0 or 1 outside of the band.
     """
-    alpha = solve(image, make_trimap(matte, uncertainty), matte)
-    return tighten_matte(_finished(image, alpha), edge.tighten_px)
+    alpha = solve(image, make_trimap(matte, uncertainty), matte, hairy=hairy)
+    return tighten_matte(_finished(image, alpha, hairy=hairy), edge.tighten_px)
 
 
 def refine_trimap(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Alpha where somebody else has drawn the trimap: (H, W) uint8, 0 background, 128 unknown, 255 product."""
-    return _finished(image, solve(image, trimap))
+    return _finished(image, solve(image, trimap), hairy=True)
 
 
-def _finished(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range; then soft stretches are told as
-    light mixes, and hard edges put right."""
+def _finished(image: NDArray[np.uint8], alpha: NDArray[np.float32], *, hairy: bool) -> NDArray[np.float32]:
+    """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range; then hair is told as light mixes,
+    and hard edges put right."""
     spread = np.clip((alpha - np.float32(_SNAP)) / np.float32(1 - 2 * _SNAP), 0, 1)
-    finished = unmix_edges(image, as_light_mixes(image, spread, soft_stretches(spread)))
+    if hairy:
+        spread = as_light_mixes(image, spread, soft_stretches(spread))
+    finished = unmix_edges(image, spread)
     finished[finished < _VISIBLE] = 0
     finished[finished > 1 - _VISIBLE] = 1
     return finished
