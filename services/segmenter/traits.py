@@ -56,12 +56,13 @@ def find_traits(
         return frozenset(found)
     if background.is_plain:
         field = background.field(*size)
-        # Before white, a white product looks like glass to any colour measure, and taken for glass it is erased.
-        if not _is_near_white(field):
-            if _is_transparent(lab, field, inside):
-                found.add(Trait.TRANSPARENT)
-        elif _is_like(field, lab, inside):
-            found.add(Trait.WHITE_ON_WHITE)
+        # Before white a white product looks like glass to any colour measure, before black a black one does, and taken
+        # for glass it is erased.
+        if _is_near_white(field):
+            if _is_like(field, lab, inside):
+                found.add(Trait.WHITE_ON_WHITE)
+        elif not _is_near_black(field) and _is_transparent(lab, field, inside):
+            found.add(Trait.TRANSPARENT)
         if _is_hairy(lab, product):
             found.add(Trait.HAIRY)
     if _is_reflective(lab, inside):
@@ -75,6 +76,11 @@ def _is_near_white(field: NDArray[np.float32]) -> bool:
     """A backdrop of L* at least 90 and next to no chroma."""
     typical = np.median(field, axis=(0, 1))
     return bool(typical[0] >= 90 and np.hypot(typical[1], typical[2]) <= 6)
+
+
+def _is_near_black(field: NDArray[np.float32]) -> bool:
+    """A backdrop of L* at most 25, whatever its colour: down there, differences of colour are small."""
+    return bool(np.median(field[..., 0]) <= 25)
 
 
 def _is_like(field: NDArray[np.float32], lab: NDArray[np.float32], inside: NDArray[np.bool_]) -> bool:

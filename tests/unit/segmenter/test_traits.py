@@ -44,6 +44,12 @@ def test_glass_shows_the_backdrop_and_has_dark_walls() -> None:
     assert traits(thin.photo, glass) == {Trait.TRANSPARENT}
 
 
+def test_a_black_product_on_black_is_not_glass() -> None:
+    black = solid(scenes.HEIGHT, scenes.WIDTH, (48, 44, 50))
+    suitcase = scenes.photograph(_walls, black, color=(120, 120, 125))  # its bright edges; its sides are black
+    assert traits(suitcase.photo, draw_matte(scenes.HEIGHT, scenes.WIDTH, disc(115, scenes.CENTRE))) == frozenset()
+
+
 def test_hair_is_busy_outside_the_outline() -> None:
     scene = scenes.photograph(hairs(80, 14, 260, 2.0, scenes.CENTRE), scenes.GREY)
     body = draw_matte(scenes.HEIGHT, scenes.WIDTH, disc(80, scenes.CENTRE))
