@@ -30,7 +30,7 @@ HOSTILE = {
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """Segmenter and validator obey hostile photos."""
-    limits = {"DECODE_WORKERS": "2", "DECODE_TIMEOUT_S": "2", "DECODE_MEMORY_MB": "512"}
+    limits = {"DECODE_WORKERS": "2", "DECODE_TIMEOUT_S": "6", "DECODE_MEMORY_MB": "512"}
     environment = {f"{stage}_{name}": value for stage in ("SEGMENTER", "VALIDATOR") for name, value in limits.items()}
     stack = Stack(environment | {"SEGMENTER_PROPOSERS": "classical", "SEGMENTER_WORKERS": "4"})
     for name in ("segmenter", "validator"):

@@ -116,7 +116,7 @@ def test_others_are_decoded_while_some_are_hostile() -> None:
         hostile_decoder.EXIT: "PHOTO_DECODER_CRASHED",
         hostile_decoder.HUNGRY: "PHOTO_DECODE_MEMORY",
     }
-    decoder = IsolatedDecoder(3, 2, MUCH_MB, hostile_decoder.decode)
+    decoder = IsolatedDecoder(3, 5, MUCH_MB, hostile_decoder.decode)
 
     def outcome(data: bytes) -> str:
         try:
