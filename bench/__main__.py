@@ -37,6 +37,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "speed-u2netp": ("bench.speed", *U2NETP),
     "overhead": ("bench.overhead",),
     "sight": ("bench.sight",),
+    "decode": ("bench.decode",),
+    "sight": ("bench.sight",),
     "load": ("bench.load",),
     "rolling": ("bench.rolling",),
     "rolling-in-place": ("bench.rolling", "--how", "in-place"),
