@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.compositor.ghosts import without_ghosts
 from services.compositor.hard_edges import unmix_edges
 from services.compositor.matting import soft_stretches, solve
 from services.compositor.mixing import as_light_mixes
@@ -75,4 +76,4 @@ def _finished(image: NDArray[np.uint8], alpha: NDArray[np.float32], *, hairy: bo
     finished = unmix_edges(image, spread)
     finished[finished < _VISIBLE] = 0
     finished[finished > 1 - _VISIBLE] = 1
-    return finished
+    return finished if hairy else without_ghosts(finished)  # a loose hair may be faint all along
