@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -42,3 +43,36 @@ def test_a_binary_matte_gets_a_band_along_its_edge() -> None:
 def test_a_uniform_matte_has_nothing_unknown(level: float, side: int) -> None:
     matte: Matte = np.full((20, 30), level, np.float32)
     assert np.all(make_trimap(matte) == side)
+
+
+def bottle() -> Matte:
+    """A cap a little wider than its neck, on sloping shoulders."""
+    matte = np.zeros((512, 384), np.float32)
+    cv2.rectangle(matte, (120, 30), (264, 140), 1, -1)
+    cv2.rectangle(matte, (128, 140), (256, 144), 1, -1)
+    cv2.fillPoly(matte, [np.array([(128, 144), (256, 144), (322, 184), (322, 480), (62, 480), (62, 184)])], 1)
+    return matte
+
+
+def furry_ball() -> Matte:
+    matte = np.zeros((512, 512), np.float32)
+    cv2.circle(matte, (256, 256), 150, 1, -1)
+    for angle in np.linspace(0, 2 * np.pi, 120, endpoint=False):
+        tip = (round(256 + 175 * np.cos(angle)), round(256 + 175 * np.sin(angle)))
+        cv2.line(matte, (256, 256), tip, 1, 2)
+    return matte
+
+
+def farthest_unknown_px(matte: Matte) -> float:
+    """How far from the outline the band reaches."""
+    product = (matte >= 0.5).astype(np.uint8)
+    inside, outside = (cv2.distanceTransform(side, cv2.DIST_L2, 5) for side in (product, 1 - product))
+    return float(np.maximum(inside, outside)[make_trimap(matte) == UNKNOWN].max())
+
+
+def test_corners_of_a_product_without_hair_get_no_wide_band() -> None:
+    assert farthest_unknown_px(bottle()) < 5
+
+
+def test_an_outline_that_is_ragged_all_along_gets_a_wide_band() -> None:
+    assert farthest_unknown_px(furry_ball()) > 7
