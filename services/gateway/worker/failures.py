@@ -21,7 +21,7 @@ class Remedy(Enum):
     GIVE_BACK = "the tenant has used what it may: others go first; nothing counts"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: Python itself sets an exception's traceback on its way through context managers
 class AttemptError(Exception):
     """An attempt failed. `reason` is UPPER_SNAKE, `message` for people; `after_s` is set when it is known how long to
     wait before the next."""
