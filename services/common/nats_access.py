@@ -55,7 +55,8 @@ async def connect(
         error_cb, options: nats-py's own.
 
     Raises:
-        nats.errors.Error, OSError, TimeoutError: It cannot be reached: what went wrong last within five seconds.
+        nats.errors.Error, OSError, TimeoutError: It cannot be reached: what the server said last within five seconds,
+            or else what went wrong last.
     """
     client = NatsClient(must_encrypt=ca_file is not None or url.startswith(_TLS_SCHEME))
     if ca_file is not None:
@@ -63,7 +64,9 @@ async def connect(
     last: list[Exception] = []
 
     async def heard(error: Exception) -> None:
-        last[:] = [error]
+        # A server that refuses says why and hangs up, and then either is heard first.
+        if isinstance(error, NatsError) or not last or not isinstance(last[0], NatsError):
+            last[:] = [error]
         await error_cb(error)
 
     try:

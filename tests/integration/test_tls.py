@@ -39,12 +39,19 @@ def outside(tmp_path: Path) -> Authority:
 
 
 @asynccontextmanager
-async def stack(inside: Authority, outside: Authority, *, gateway_is: str = GATEWAY) -> AsyncIterator[str]:
-    """A validator that answers the gateway alone, and a gateway; yields the gateway's address."""
+async def stack(
+    inside: Authority, outside: Authority, *, gateway_is: str = GATEWAY, edge_is: str = HERE
+) -> AsyncIterator[str]:
+    """A validator that answers the gateway alone, and a gateway; yields the gateway's address.
+
+    Args:
+        gateway_is: The gateway's name towards stages.
+        edge_is: Its name towards callers.
+    """
     validator_own, gateway_own, edge = (
         inside.certificate(HERE, file="validator"),
         inside.certificate(gateway_is, file="gateway"),
-        outside.certificate(HERE, file="edge"),
+        outside.certificate(edge_is, file="edge"),
     )
     validator_settings = ValidatorSettings(
         listen=f"{HERE}:0",
@@ -107,9 +114,11 @@ class TestWhatGoesWrongIsNamed:
         assert caught.value.reason == "SERVER_NOT_TRUSTED"
         assert "unable to get local issuer certificate" in caught.value.message
 
-    async def test_another_name_than_the_certificates(self, outside: Authority, address: str) -> None:
-        named = address.replace(HERE, "localhost")
-        async with AsyncPackshotClient(named, credentials=tls_credentials(outside.ca_file)) as client:
+    async def test_another_name_than_the_certificates(self, inside: Authority, outside: Authority) -> None:
+        async with (
+            stack(inside, outside, edge_is="gateway.example") as address,
+            AsyncPackshotClient(address, credentials=tls_credentials(outside.ca_file)) as client,
+        ):
             with pytest.raises(PackshotError) as caught:
                 await client.list_rule_packs()
         assert caught.value.reason == "SERVER_NOT_TRUSTED"
