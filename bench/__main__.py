@@ -38,7 +38,6 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "overhead": ("bench.overhead",),
     "sight": ("bench.sight",),
     "decode": ("bench.decode",),
-    "sight": ("bench.sight",),
     "load": ("bench.load",),
     "rolling": ("bench.rolling",),
     "rolling-in-place": ("bench.rolling", "--how", "in-place"),
