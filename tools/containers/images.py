@@ -12,7 +12,6 @@ VERSION: Final = "0.1.0"
 BASE: Final = "debian:12.15-slim"
 
 _SUITE: Final = "bookworm"
-_MIRROR: Final = "http://deb.debian.org/debian"
 # What the public slim image leaves out, too.
 _LEFT_OUT: Final = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
 
@@ -30,7 +29,7 @@ class Images:
         root = self.folder / "debian"
         if not (root / "etc/debian_version").exists():
             shutil.rmtree(root, ignore_errors=True)
-            _run("debootstrap", "--variant=minbase", _SUITE, str(root), _MIRROR)
+            _run("debootstrap", "--variant=minbase", _SUITE, str(root))
         for name in _LEFT_OUT:
             shutil.rmtree(root / name, ignore_errors=True)
             (root / name).mkdir()
