@@ -90,13 +90,16 @@ class Upload:
         Raises:
             ServiceError: A message is wrong or out of order, or the service stops. What was whole before stays.
             StateError: NotFoundError, ConflictError JOB_NOT_OPEN, UnavailableError.
-        ObjectStoreError: A photo cannot be kept.
+            ObjectStoreError: A photo cannot be kept.
         """
         async with aclosing(_until(self._stopping, requests)) as messages:
             start = await self._start(messages)
             try:
                 async for message in messages:
-                    await self._take(message)
+                    if self._waiting and monotonic() - self._waiting_since >= _BATCH_S:
+                        await self._keep_waiting()
+                    if message is not None:
+                        await self._take(message)
             finally:
                 await self._keep_waiting()
         if self._photo is not None:
@@ -106,8 +109,10 @@ class Upload:
             await self._close()
         return Uploaded(self._job_id, self._added, self._skipped)
 
-    async def _start(self, messages: AsyncIterator[UploadJobItemsRequest]) -> UploadStart:
+    async def _start(self, messages: AsyncIterator[UploadJobItemsRequest | None]) -> UploadStart:
         async for message in messages:
+            if message is None:
+                continue
             validation.check(message)
             if message.WhichOneof("message") != "start":
                 break
@@ -128,8 +133,6 @@ class Upload:
 
     async def _take(self, message: UploadJobItemsRequest) -> None:
         validation.check(message)
-        if self._waiting and monotonic() - self._waiting_since >= _BATCH_S:
-            await self._keep_waiting()
         match message.WhichOneof("message"):
             case "item":
                 await self._take_item(message.item)
@@ -176,15 +179,15 @@ class Upload:
             await self._keep_waiting()
 
     async def _keep_waiting(self) -> None:
-        """Photos first, then the rows that speak of them."""
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        if not waiting:
+        """Photos first, then the rows that speak of them; what is broken off within it can be done again."""
+        if not self._waiting:
             return
-        items = await asyncio.gather(*(self._kept(item, content) for item, content in waiting))
+        items = await asyncio.gather(*(self._kept(item, content) for item, content in self._waiting))
         now = datetime.now(UTC)
         added, skipped = await self._store.database.write(
             lambda session: jobs.add_items(session, self._tenant, self._job_id, items, now)
         )
+        self._waiting, self._waiting_bytes = [], 0
         self._added += added
         self._skipped += skipped
         self._store.changed(self._job_id)
@@ -233,20 +236,24 @@ def _full(job_id: str) -> ServiceError:
 
 async def _until(
     stop: asyncio.Event, requests: AsyncIterator[UploadJobItemsRequest]
-) -> AsyncGenerator[UploadJobItemsRequest, None]:
-    """The stream's messages; ServiceError UNAVAILABLE once the service stops."""
+) -> AsyncGenerator[UploadJobItemsRequest | None, None]:
+    """The stream's messages, None while none comes; ServiceError UNAVAILABLE once the service stops."""
     stream = aiter(requests)
     stopped = asyncio.create_task(stop.wait())
     taking: asyncio.Future[UploadJobItemsRequest | None] | None = None
     try:
         while True:
-            taking = asyncio.ensure_future(anext(stream, None))
-            await asyncio.wait({taking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not taking.done():
+            taking = taking or asyncio.ensure_future(anext(stream, None))
+            await asyncio.wait({taking, stopped}, timeout=_BATCH_S, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done() and not taking.done():
                 raise stopping_error("send what is left again")
+            if not taking.done():
+                yield None
+                continue
             message = taking.result()
             if message is None:
                 return
+            taking = None
             yield message
     finally:
         for waiting in (stopped, taking):

@@ -119,11 +119,10 @@ async def test_an_interrupted_upload_keeps_what_was_whole_and_is_simply_repeated
     job = await jobs.open()
     whole, broken = upload(job.job_id, [("a", PHOTO), ("b", b"b")]), upload(job.job_id, [("c", PHOTO)])[1:3]
     call = jobs.jobs.UploadJobItems(slowly([*whole, *broken], silence))
-    await asyncio.sleep(1.0)
+    await jobs.until_items(job.job_id, 2)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await jobs.until_items(job.job_id, 2)
     response = await send(jobs, upload(job.job_id, [("a", PHOTO), ("b", b"b"), ("c", PHOTO)], complete=True))
     assert (response.added, response.skipped, response.job.counts.total) == (1, 2, 3)
 
@@ -139,11 +138,10 @@ async def test_a_connection_that_breaks_is_no_end_of_the_uploads(
     ):
         other = Jobs(jobs.server, jobs.store, channel, jobs.database_url, jobs.key)
         call = other.jobs.UploadJobItems(slowly(messages, silence))
-        await asyncio.sleep(1.0)
+        await jobs.until_items(job.job_id, 1)
         wire.cut()
         with pytest.raises(grpc.aio.AioRpcError):
             await call
-    await jobs.until_items(job.job_id, 1)
     await asyncio.sleep(0.2)
     assert (await jobs.jobs.GetJob(GetJobRequest(job_id=job.job_id))).job.state == JOB_STATE_OPEN
 
@@ -154,7 +152,7 @@ async def test_a_service_that_stops_ends_the_upload_and_keeps_what_was_whole(
     async with running_jobs(stages, tmp_path) as jobs:
         job = await jobs.open()
         call = jobs.jobs.UploadJobItems(slowly(upload(job.job_id, [("a", PHOTO)]), silence))
-        await asyncio.sleep(1.0)
+        await jobs.until_items(job.job_id, 1)
         stopping = asyncio.create_task(jobs.server.stop())
         error = await failure(call)
         assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
