@@ -291,6 +291,40 @@ def bowl(rng: Generator) -> list[Part]:
     return parts
 
 
+def dish(rng: Generator) -> list[Part]:
+    """A bowl full of small things: berries, sweets, beads or cubes."""
+    wide, tall, foot = rng.uniform(5, 9), rng.uniform(3, 8), rng.uniform(2.5, 4.5)
+    line = meshes.smooth(
+        [(0, 0), (foot, 0), (foot * 1.05, 0.4), (wide * rng.uniform(0.8, 1.0), tall * 0.4), (wide, tall)], 4
+    )
+    coat = _ceramic(rng)
+    levels = tall * np.linspace(0.4, 0.9, 8)
+    wall = np.interp(levels, line[2:, 1], line[2:, 0])
+    fill = tall * rng.uniform(0.6, 0.95)
+    reach = float(np.interp(fill, line[2:, 1], line[2:, 0])) - 0.5
+    size = rng.uniform(0.5, 1.1)
+    spots = rng.uniform(-1, 1, (int(min(90, 3 * (reach / size) ** 2)), 2))
+    spots = spots[np.hypot(*spots.T) < 1] * (reach - 1.2 * size)
+    heap = rng.uniform(0, 1.5)
+    if rng.random() < 0.7:
+        one = ball((size, size, size * rng.uniform(0.7, 1.0)), 14)
+    else:
+        one = box((2 * size, 2 * size, 1.6 * size), 0.25 * size)
+    things = [
+        _lay(
+            one,
+            ("x", float(rng.normal(0, 25))),
+            to=(x, y, fill + heap * (1 - np.hypot(x, y) / reach) + rng.normal(0, 0.2)),
+        )
+        for x, y in spots
+    ]
+    coats = [_coat(rng, _colour(rng, 0.1)) for _ in range(int(rng.integers(1, 4)))]
+    parts = [Part(hollow(line, 0.35), coat), Part(disc(0.97 * reach, fill - 0.5, fill, 0.2), coats[0])]
+    return parts + [
+        Part(meshes.join(*things[i :: len(coats)]), c) for i, c in enumerate(coats) if things[i :: len(coats)]
+    ]
+
+
 def mug(rng: Generator) -> list[Part]:
     """A mug or cup with a handle."""
     foot, wide, tall = rng.uniform(2.4, 4), rng.uniform(3.4, 4.8), rng.uniform(5, 11)
@@ -778,6 +812,7 @@ KINDS: Final[dict[str, tuple[Callable[[Generator], list[Part]], float]]] = {
     "glass-bottle": (glass_bottle, 1.1),
     "vase": (vase, 1.4),
     "bowl": (bowl, 1.1),
+    "dish": (dish, 2.5),
     "mug": (mug, 1.5),
     "jar": (jar, 1.0),
     "carton": (carton, 1.4),

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.backdrop import continue_backdrop
 from services.common.color import srgb_to_lab
-from services.compositor.backdrop import continue_backdrop
 from services.compositor.findings import Finding
 
 Float = NDArray[np.float32]

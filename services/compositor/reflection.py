@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.backdrop import continue_backdrop
 from services.common.color import lab_to_srgb, srgb_to_lab, srgb_to_linear
-from services.compositor.backdrop import continue_backdrop
 from services.compositor.findings import Finding
 
 Float = NDArray[np.float32]

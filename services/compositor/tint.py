@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.compositor.backdrop import spread
+from services.common.backdrop import spread
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -25,8 +25,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.backdrop import continue_backdrop
 from services.common.color import linear_to_srgb, srgb_to_lab, srgb_to_linear
-from services.compositor.backdrop import continue_backdrop
 from services.compositor.findings import Finding
 from services.compositor.tint import Tint, as_far_as_followed, glare, usual_tint
 

@@ -14,6 +14,7 @@ from services.segmenter.background import Background, BackgroundKind, describe_b
 from services.segmenter.edges import sharpen_to
 from services.segmenter.fusion import Fusion, fuse
 from services.segmenter.graph_cut import cut_along
+from services.segmenter.holes import open_holes
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
 from services.segmenter.pieces import Piece, find_pieces, touches_frame
 from services.segmenter.points import check_points, correct, followed, hold
@@ -115,6 +116,8 @@ def segment(
             prior = Proposal("fused", correct(image, fused.matte, points, roi, fused.chance), fused.agreement)
             proposals.append(refiner.refine(image, prior, roi, points))
             fused = fuse(proposals, background)
+        opened = open_holes(image, fused.matte)
+        fused = replace(fused, matte=opened, chance=followed(fused.chance, fused.matte, opened))
         outlined = _outlined(image, fused, proposals)
         corrected = correct(image, outlined, points, roi, fused.chance)
         matte = hold(clear_outside(sharpen_to(image, corrected), roi), points)

@@ -122,6 +122,8 @@ class SampleMaker:
         if rng.random() < (0.15 if quiet else 0.55):
             scene = grounds.clutter(rng, side, scene, self._others)
         pieces = self._pieces(rng)
+        if quiet and rng.random() < 0.2:
+            scene = _alike(rng, scene, *pieces[0])
         if rng.random() < 0.2:
             scene = _with_support(rng, scene, pieces[0][1], self._grounds)
         matte = np.zeros((side, side), np.uint8)
@@ -195,6 +197,16 @@ class SampleMaker:
             pale = np.float32(rng.uniform(0.5, 0.9))
             image = np.asarray(image * (1 - pale) + 245 * pale, np.uint8)
         return camera.relight(rng, np.asarray(image, np.uint8)), np.asarray(matte, np.uint8)
+
+
+def _alike(rng: np.random.Generator, scene: Image, piece: Image, matte: Image) -> Image:
+    """The ground in the colour of the product's rim, so that light alone tells one from the other."""
+    inside = matte > 200
+    rim = inside & (cv2.erode(inside.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0)
+    if not rim.any():
+        return scene
+    shift = piece[rim].mean(axis=0) - scene.reshape(-1, 3).mean(axis=0) + rng.normal(0, 6)
+    return np.asarray(np.clip(scene + shift * rng.uniform(0.8, 1.0), 0, 255), np.uint8)
 
 
 def _bottom(matte: Image) -> tuple[int, int, int, int]:

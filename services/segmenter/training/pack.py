@@ -25,7 +25,7 @@ from services.segmenter.masks import resize
 from services.segmenter.training.consensus import consensus
 from services.segmenter.training.split import is_held_out
 
-_SIDE_PX = 448
+_SIDE_PX = 560
 _PIECE_BYTES = 50_000_000
 _JPEG_QUALITY = 92
 _LEAST_AGREEMENT = 0.85  # of a teacher with itself

@@ -65,9 +65,9 @@ def test_large_pictures_are_made_smaller_whatever_their_shape(source: Source) ->
     source.add(name, even(1000, 500, GREY), np.full((1000, 500), 255, np.uint8))
     source.add(names("backgrounds", 1, held_out=False)[0], even(2, 2000, GREY))
     train, _ = packed(source)
-    assert train.photos[0].image.shape == (448, 224, 3)
-    assert train.photos[0].matte.shape == (448, 224)
-    assert train.grounds[0].shape == (1, 448, 3)
+    assert train.photos[0].image.shape == (560, 280, 3)
+    assert train.photos[0].matte.shape == (560, 280)
+    assert train.grounds[0].shape == (1, 560, 3)
 
 
 def test_a_note_tells_which_sides_of_the_frame_cut_the_product(source: Source) -> None:
