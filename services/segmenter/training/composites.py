@@ -21,7 +21,7 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 _PHOTO_SHARE = 0.5  # of the samples; the others are composites
-_VOTE_SHARE = 0.65  # of the photos
+_LEAST_SHARE, _LARGEST_SHARE = 0.15, 0.85  # of the frame, that a product cut by it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,6 @@ class SampleMaker:
     def __init__(self, pack: Pack, side: int) -> None:
         self._side = side
         self._grounds = pack.grounds
-        true = _Pool([photo for photo in pack.photos if not photo.is_vote])
-        voted = _Pool([photo for photo in pack.photos if photo.is_vote])
-        self._true, self._voted = true or voted, voted or true
         self._photos = _Pool(pack.photos)
         self._drawn = _Pool([cutout for cutout in pack.cutouts if cutout.name.startswith("emoji")])
         self._others = [cutout for cutout in pack.cutouts if not cutout.name.startswith("emoji")]
@@ -74,15 +71,14 @@ class SampleMaker:
 
     def draw(self, rng: np.random.Generator) -> Sample:
         if rng.random() < _PHOTO_SHARE:
-            return self._photo(rng, (self._voted if rng.random() < _VOTE_SHARE else self._true).draw(rng))
+            return self._photo(rng, self._photos.draw(rng))
         return self.composite(rng)
 
     def _photo(self, rng: np.random.Generator, photo: Labelled) -> Sample:
         """A random window of the photo around most of its product."""
         height, width = photo.matte.shape
         rows, cols = np.nonzero((photo.matte > 128).any(axis=1))[0], np.nonzero((photo.matte > 128).any(axis=0))[0]
-        keep = rng.random() < 0.8  # else the frame may cut the product
-        slack = 0.0 if keep else 0.25
+        slack = float(rng.choice([0.0, 0.25, 0.45], p=[0.75, 0.15, 0.1]))  # how much of it the frame may cut off
         top = rng.uniform(0, 1) * (rows[0] + slack * (rows[-1] - rows[0]))
         left = rng.uniform(0, 1) * (cols[0] + slack * (cols[-1] - cols[0]))
         bottom = height - rng.uniform(0, 1) * (height - 1 - rows[-1] + slack * (rows[-1] - rows[0]))
@@ -146,6 +142,11 @@ class SampleMaker:
         if rng.random() > 0.15:
             picked = self._drawn if len(self._drawn) and rng.random() < 0.1 else self._cutouts
             cutout = picked.draw(rng)
+            if rng.random() < 0.12 and not cutout.touches:
+                at = rng.uniform(0.2, 0.8, 2) * side
+                close_up = self._placed(rng, cutout, float(rng.uniform(1.0, 1.8)) * side, (float(at[0]), float(at[1])))
+                if _LEAST_SHARE < (close_up[1] > 127).mean() < _LARGEST_SHARE:
+                    return [close_up]
             span = float(rng.beta(3, 2) * 0.75 + 0.22) * side
             centre = side / 2 + rng.normal(0, 0.08, 2) * side
             return [self._placed(rng, cutout, span, (float(centre[0]), float(centre[1])))]

@@ -177,6 +177,24 @@ def test_a_product_that_its_frame_cut_is_cut_by_ours(touches: str, edges: list[t
         assert all(matte[edge].any() for edge in edges)
 
 
+def test_a_lone_photo_with_a_true_mask_does_not_drown_the_voted_ones() -> None:
+    photos = [photo(f"photos-b_{number:04d}", is_vote=number > 0) for number in range(10)]
+    maker = SampleMaker(Pack(tiny_pack().cutouts, photos, grounds()), SIDE)
+    drawn = [maker._photos.draw(rng(seed)).is_vote for seed in range(400)]
+    assert 0.8 < np.mean(drawn) < 0.97
+
+
+def test_some_products_are_so_close_that_the_frame_cuts_them() -> None:
+    maker = Recorder(tiny_pack(), SIDE)
+    cut = 0
+    for seed in SEEDS:
+        maker.composite(rng(seed))
+        matte = np.max([matte for _, matte in maker.pieces], axis=0)
+        cut += bool(max(matte[0].max(), matte[-1].max(), matte[:, 0].max(), matte[:, -1].max()) > 127)
+        assert 0 < (matte > 127).mean() < 0.95
+    assert cut / len(SEEDS) > 0.05
+
+
 @pytest.mark.parametrize("is_vote", [False, True])
 def test_a_pack_may_lack_votes_or_true_photos(is_vote: bool) -> None:
     photos = [photo("photos-b_0001", is_vote=is_vote)]
