@@ -125,13 +125,12 @@ async def test_a_cancelled_job_ends_when_what_is_in_work_has(jobs: Jobs) -> None
     await jobs.claim(job.job_id)
     await jobs.jobs.CancelJob(CancelJobRequest(job_id=job.job_id))
     call = jobs.jobs.WatchJob(WatchJobRequest(job_id=job.job_id))
-    types = []
+    types = [(await call.read()).event.type]
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
-            async for response in call:
-                types.append(response.event.type)  # noqa: PERF401 - what came before the time was up is kept
+            while (response := await call.read()) is not grpc.aio.EOF:
+                types.append(response.event.type)
     call.cancel()
-    assert types
     assert JOB_EVENT_TYPE_CANCELLED not in types
 
 
