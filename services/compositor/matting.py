@@ -35,9 +35,10 @@ _SETTLED_RADIUS_PX = 2
 _SMALLEST_SIDE_PX = 16
 _LARGEST_EVENED = 160_000  # pixels of a level; larger ones have a narrow band left
 _TRUST = 0.003  # in the network's answer, beside the colours'
-_ROUNDS = 60
+_SOFT_TRUST = 0.0003  # where it is soft: a patch shows the network too little of hair
+_ROUNDS = 80
 _FINEST_TRUST = 0.1  # the colours of single pixels are noisy
-_SOFT_TRUST = 0.01
+_FINEST_SOFT_TRUST = 0.01
 _SOFT_ROUNDS = 30
 _FINEST_ROUNDS = 20
 _FLAT = 0.1  # difference of alpha between neighbours
@@ -97,11 +98,15 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, hairy: boo
         prior = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
         trimap = _settled(trimap, prior)
     alpha = _looked_at(image, trimap, prior)
+    soft = soft_stretches(alpha) if hairy else np.zeros(alpha.shape, bool)
     if is_finest:
-        return _polished(image, trimap, alpha, soft_stretches(alpha) if hairy else np.zeros(alpha.shape, bool))
+        if levels:  # two opinions of hair are better than either
+            alpha = np.where(soft & (trimap == UNKNOWN), (alpha + prior) / 2, alpha)
+        return _polished(image, trimap, alpha, soft)
     if trimap.size <= _LARGEST_EVENED:
         # What one look at a patch misses, colours carry across a wide band.
-        return even_out(image, alpha, _anchored(trimap), trust=_TRUST, rounds=_ROUNDS)
+        trust = np.where(soft, _SOFT_TRUST, _TRUST)
+        return even_out(image, alpha, _anchored(trimap), trust=trust, rounds=_ROUNDS)
     return alpha
 
 
@@ -136,7 +141,7 @@ def _polished(image: Image, trimap: Image, alpha: Float, soft: NDArray[np.bool_]
     rounds = _SOFT_ROUNDS if soft.any() else _FINEST_ROUNDS
     polished = alpha.copy()
     for block in blocks_with(open_to, core_px=_BLOCK_PX, room_px=_ROOM_PX):
-        trust = np.where(soft[block.roomy], _SOFT_TRUST, _FINEST_TRUST)
+        trust = np.where(soft[block.roomy], _FINEST_SOFT_TRUST, _FINEST_TRUST)
         evened = even_out(image[block.roomy], alpha[block.roomy], open_to[block.roomy], trust=trust, rounds=rounds)
         polished[block.core] = evened[block.core_in_roomy]
     return polished
