@@ -1,4 +1,4 @@
-"""The colour of a product's rim against the colour its inside leads one to expect: what a halo is measured on."""
+"""The colour of a product's rim against the colour its inside leads one to expect, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -21,19 +21,12 @@ class Rim:
 
     rows, cols: intp (N,), places in the image.
     observed, expected: float32 (N, 3) linear light, as the pixel is and as its inside over white would be.
-    natural_observed, natural_expected: float32 (M, 3), the same inside the product, where nothing is left over: at
-        pixels as much deeper than the nearest inner one as the rim is further out. The difference is its own.
-    natural_rows, natural_cols: intp (M,), places in the image.
     """
 
     rows: NDArray[np.intp]
     cols: NDArray[np.intp]
     observed: NDArray[np.float32]
     expected: NDArray[np.float32]
-    natural_rows: NDArray[np.intp]
-    natural_cols: NDArray[np.intp]
-    natural_observed: NDArray[np.float32]
-    natural_expected: NDArray[np.float32]
 
 
 def halo_map(
@@ -105,22 +98,12 @@ def rim_of(
     observed = srgb_to_linear(pixels[at])
     coverage = coverage_map.ravel()[at] if coverage_map is not None else best_coverage(observed, inside_color)
 
-    deeper, is_inner = _mirrored(at, inside, inner)
-    deeper, deeper_color = deeper[is_inner], inside_color[is_inner]
-    # Laid over white as the rim is, so that the two are seen alike.
-    varied = _over_white(srgb_to_linear(pixels[deeper]) if deeper.size else deeper_color, coverage[is_inner])
-    varied_coverage = coverage[is_inner] if matte is not None else best_coverage(varied, deeper_color)
     row_of, col_of = np.divmod(at, crop.shape[1])
-    deeper_row, deeper_col = np.divmod(deeper, crop.shape[1])
     return Rim(
         rows=row_of + rows.start,
         cols=col_of + cols.start,
         observed=observed,
         expected=_over_white(inside_color, coverage),
-        natural_rows=deeper_row + rows.start,
-        natural_cols=deeper_col + cols.start,
-        natural_observed=varied,
-        natural_expected=_over_white(deeper_color, varied_coverage),
     )
 
 
@@ -140,17 +123,6 @@ def best_coverage(observed: NDArray[np.float32], color: NDArray[np.float32]) -> 
 def _over_white(color: NDArray[np.float32], coverage: NDArray[np.float32]) -> NDArray[np.float32]:
     """Colours (N, 3) in linear light over white at a coverage (N,)."""
     return coverage[:, None] * (color - 1) + 1
-
-
-def _mirrored(
-    rim: NDArray[np.intp], inside: NDArray[np.intp], inner: NDArray[np.uint8]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """The pixel as far beyond the inner one as that is from the rim, and whether it is an inner pixel; flat indices."""
-    height, width = inner.shape
-    rows = np.clip(2 * (inside // width) - rim // width, 0, height - 1)
-    cols = np.clip(2 * (inside % width) - rim % width, 0, width - 1)
-    deeper = rows * width + cols
-    return deeper, inner.ravel()[deeper] > 0
 
 
 def _erode(mask: NDArray[np.uint8], by_px: int) -> NDArray[np.uint8]:
