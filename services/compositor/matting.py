@@ -100,8 +100,6 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, hairy: boo
     alpha = _looked_at(image, trimap, prior)
     soft = soft_stretches(alpha) if hairy else np.zeros(alpha.shape, bool)
     if is_finest:
-        if levels:  # two opinions of hair are better than either
-            alpha = np.where(soft & (trimap == UNKNOWN), (alpha + prior) / 2, alpha)
         return _polished(image, trimap, alpha, soft)
     if trimap.size <= _LARGEST_EVENED:
         # What one look at a patch misses, colours carry across a wide band.
