@@ -5,10 +5,11 @@ liquid leave of that light per channel (the tint), F what the surface adds or hi
 labels). On white the same pixel is `F + T`. With one backdrop only, F and T cannot be told apart without assumptions:
 six unknowns, three equations. The assumptions here:
 
-- The backdrop goes on behind the product as it does beside it, without its texture; if its colours change and the
-  product's do not follow, a lens of glass or liquid mixes them, and it is taken for even.
+- The backdrop goes on behind the product as it does beside it, without its texture; what a lens of glass or liquid may
+  show of it instead is as likely as its colours vary (`behind.py`).
 - T does not rise above what is usual around a pixel (`tint.py`): what is brighter is a reflection.
-- Where the backdrop has almost no light in a channel, single pixels say nothing about T: what is usual holds.
+- Where the backdrop has almost no light in a channel, single pixels say nothing about T there: what is usual holds, as
+  much darker as the other channels are.
 - A wide area brighter than the backdrop is no glass but a label, and what is almost black is a cap: they stay solid.
 
 References:
@@ -27,13 +28,15 @@ from numpy.typing import NDArray
 
 from services.common.backdrop import continue_backdrop
 from services.common.color import linear_to_srgb, srgb_to_lab, srgb_to_linear
+from services.compositor.behind import as_far_as_followed, as_shown
 from services.compositor.findings import Finding
-from services.compositor.tint import Tint, as_far_as_followed, glare, usual_tint
+from services.compositor.tint import Tint, glare, usual_tint
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_MEAN = np.ones((1, 3), np.float32) / 3
+_SUM = np.ones((1, 3), np.float32)
+_MEAN = _SUM / 3
 
 _ROOM_SHARE = 0.15  # of the product's longer side, of backdrop looked at around it
 _ROOM_LEAST_PX = 24
@@ -49,6 +52,7 @@ _OWN_COLOUR, _COLOURED, _WIDE_COLOURED = 0.05, 0.4, 0.03  # light added in one c
 _TINTED = 0.2  # between the usual ratios of the channels: the product is tinted as a whole
 _PRINT = 0.03  # of the longer side: what is narrower in a label is print
 _GRAIN = 0.006  # linear light: what a single pixel is off by
+_UNSURE = 0.02  # linear light: how far the veil over a single pixel may be from what is usual
 _TINT_SD = 0.15  # how far T may be from what is usual
 _MISFIT = 0.1  # relative, up to which grey glare over what is usual explains a pixel; at twice that it does not
 _STRAY_SHARE = 0.004  # of the longer side: how far the silhouette may reach over the backdrop
@@ -150,7 +154,7 @@ def see_through(
     clear = (coverage > _COVERED) & (solid < 0.5)
     if not clear.any():
         return SeenThrough(matte, foreground)
-    backdrop = as_far_as_followed(backdrop, light, clear)
+    backdrop = as_shown(as_far_as_followed(backdrop, light, clear), light, clear, coverage == 0)
     tint = usual_tint(light, backdrop, clear)
     outermost = _outermost(coverage)
     whole_alpha, whole_colour = np.zeros_like(matte), foreground.copy()
@@ -273,12 +277,14 @@ def _separate(light: Float, backdrop: Float, usual: Tint, coverage: Float, outer
     most = 1 - covered * (1 - usual.through)
     stray = (np.abs(light - backdrop) <= _LIKE_BACKDROP * backdrop + np.float32(_GRAIN)).all(axis=2) & outermost
     most[stray] = 1
-    rest = light - usual.veil[..., None] * covered
+    rest = light - usual.veil * covered
     expected = most * backdrop
     rest -= _glare(rest, expected)[..., None]
-    # Where the backdrop is dark a pixel's grain says nothing about T.
-    weight = np.float32(_TINT_SD**2) / (np.float32(_TINT_SD**2) + (np.float32(_GRAIN) / backdrop) ** 2)
-    through: Float = np.clip(most + weight * (rest / backdrop - most), 0, most)
+    # Where the backdrop is dark in a channel a pixel says nothing about T there; the others say how dark it is.
+    darker = (cv2.transform(rest * expected, _SUM) / cv2.transform(expected**2, _SUM).clip(1e-6)).clip(0, 1)
+    likely = most * darker[..., None]
+    weight = np.float32(_TINT_SD**2) / (np.float32(_TINT_SD**2) + (np.float32(_UNSURE) / backdrop) ** 2)
+    through: Float = np.clip(likely + weight * (rest / backdrop - likely), 0, most)
     on_white: Float = light + through * (1 - backdrop)
     return through, on_white
 

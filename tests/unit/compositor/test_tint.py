@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.compositor.tint import as_far_as_followed, glare, usual_tint
+from services.compositor.tint import glare, usual_tint
 
 Float = NDArray[np.float32]
 
@@ -48,21 +48,3 @@ def test_a_highlight_does_not_colour_what_is_around_it() -> None:
 def test_glare_is_what_washes_a_colour_out() -> None:
     washed = np.float32(0.8) * CRIMSON + np.float32(0.05)
     np.testing.assert_allclose(glare(washed, CRIMSON), 0.05, atol=0.015)
-
-
-def test_a_backdrop_that_the_product_repeats_stays() -> None:
-    stripes = GREY * (1 + 0.6 * np.sin(np.arange(SIDE) / 9))[:, None].astype(np.float32)
-    np.testing.assert_allclose(
-        as_far_as_followed(stripes, seen(stripes, (0.5, 0.5, 0.5), 0), CLEAR), stripes, rtol=0.01
-    )
-
-
-def test_a_backdrop_that_the_product_does_not_repeat_is_taken_for_even() -> None:
-    across = GREY * (1 + 0.6 * np.sin(np.arange(SIDE) / 9))[:, None].astype(np.float32)
-    found = as_far_as_followed(across, seen(GREY, (0.5, 0.5, 0.5), 0), CLEAR)[CLEAR]
-    assert found.std() < 0.2 * across[CLEAR].std()
-
-
-def test_a_backdrop_that_changes_from_top_to_foot_alone_stays() -> None:
-    sweep = GREY * np.linspace(0.5, 1.5, SIDE, dtype=np.float32)[:, None, None]
-    np.testing.assert_allclose(as_far_as_followed(sweep, seen(GREY, (0.5, 0.5, 0.5), 0), CLEAR), sweep, rtol=0.01)
