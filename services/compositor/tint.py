@@ -28,13 +28,15 @@ Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _SMALL_PX = 256  # longer side at which what is smooth is worked out
-_WINDOW_SHARE = 0.06  # of the longer side: the window of which the middle is taken
+_WINDOW_SHARE = 0.05  # of the longer side: the window of which the middle is taken
 _BRIGHTEST = 4.0  # times the backdrop; beyond, all is the same
 _REFLECTED = 1.05  # times the backdrop in every channel: that did not come through
+_BRIGHTER, _BRIGHTER_LEAST = 1.5, 0.1  # than most of the product in every channel, times and plus: no tint is, unless
+_LARGEST_HIGHLIGHT = 0.06  # more than that share of the clear area is like that, which is another part of the product
 _LEAST_SHARE = 0.2  # of the clear area that has to be left without reflections
 _CLEAREST = 0.93  # of the light gets through two walls; more than half of what is lost the surface mirrors back
-_FRONT, _REAR = 0.07, 0.03  # of the light around, mirrored by the front wall and through the tint by the rear one
-_LAMPS = 0.3  # of the light around that is grey
+_FRONT, _REAR = 0.08, 0.02  # of the light around, mirrored by the front wall and through the tint by the rear one
+_LAMPS = 0.15  # of the light around that is grey
 _VEIL_AT_MOST = 0.8  # of what is seen
 _VEIL_OF_GREY = 0.5  # of what comes through: more grey light is no veil over grey but another tint
 _MISFIT = 0.08  # relative, up to which a veil over grey explains what is seen; at twice that it does not at all
@@ -129,7 +131,14 @@ def averaged(light: Float, backdrop: Float, clear: Mask) -> tuple[Float, Float, 
 def unreflected(ratio: Float, known: Mask) -> Mask:
     """Where light (h, w) came through and was not mirrored, if that is enough of what is known; given its ratio
     (h, w, 3) to the backdrop's."""
-    through: Mask = known & (ratio.min(axis=2) <= _REFLECTED)
+    if not known.any():
+        return known
+    usual = np.median(ratio[known], axis=0)
+    brighter = known & (ratio > np.float32(_BRIGHTER) * usual + np.float32(_BRIGHTER_LEAST)).all(axis=2)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(brighter.view(np.uint8), connectivity=8)
+    is_highlight = stats[:, cv2.CC_STAT_AREA] <= _LARGEST_HIGHLIGHT * np.count_nonzero(known)
+    is_highlight[0] = False  # all the rest
+    through: Mask = known & ~is_highlight[labels] & (ratio.min(axis=2) <= _REFLECTED)
     return through if through.sum() >= _LEAST_SHARE * known.sum() else known
 
 

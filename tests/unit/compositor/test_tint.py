@@ -45,6 +45,13 @@ def test_a_highlight_does_not_colour_what_is_around_it() -> None:
     np.testing.assert_allclose(usual_tint(light, GREY, CLEAR).through, without, atol=0.03)
 
 
+def test_a_highlight_wider_than_the_window_does_not_clear_what_is_below() -> None:
+    light = seen(GREY, (0.6, 0.1, 0.05), 0.02)
+    light[30:50, 40:60] += 0.1  # still darker than the backdrop in two channels
+    found = usual_tint(light, GREY, CLEAR).through[30:50, 40:60].mean(axis=(0, 1))
+    np.testing.assert_allclose(found, (0.6, 0.1, 0.05), atol=0.06)
+
+
 def test_glare_is_what_washes_a_colour_out() -> None:
     washed = np.float32(0.8) * CRIMSON + np.float32(0.05)
     np.testing.assert_allclose(glare(washed, CRIMSON), 0.05, atol=0.015)
