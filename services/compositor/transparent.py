@@ -125,7 +125,8 @@ def see_through(
         image: (H, W, 3) uint8 sRGB.
         matte: (H, W) float32 in [0, 1], the product's solid silhouette; a little too wide does no harm.
         foreground: (H, W, 3) uint8 sRGB, the colours that go with it: they stay where the product is solid.
-        opaque: (H, W) bool, the parts known to be solid: labels, caps; None if nobody knows, then they are looked for.
+        opaque: (H, W) bool, the parts known to be solid, labels and caps, while the rest is known not to be; None if
+            nobody knows, then both are looked for.
 
     Returns:
         Matte and foreground as they came, if the product shows no sign of being transparent or if there is no backdrop
@@ -149,7 +150,7 @@ def see_through(
         solid = _solid(ratio, backdrop, coverage, busy, has_many_colours=shift > _MANY_COLOURS)
     else:
         solid = opaque[window].astype(np.float32)
-    if not _is_glass(ratio, backdrop, coverage, solid):
+    if opaque is None and not _is_glass(ratio, backdrop, coverage, solid):
         return SeenThrough(matte, foreground)
     clear = (coverage > _COVERED) & (solid < 0.5)
     if not clear.any():
@@ -281,7 +282,9 @@ def _separate(light: Float, backdrop: Float, usual: Tint, coverage: Float, outer
     expected = most * backdrop
     rest -= _glare(rest, expected)[..., None]
     # Where the backdrop is dark in a channel a pixel says nothing about T there; the others say how dark it is.
-    darker = (cv2.transform(rest * expected, _SUM) / cv2.transform(expected**2, _SUM).clip(1e-6)).clip(0, 1)
+    unmoved = np.float32((_GRAIN / _TINT_SD) ** 2)
+    product, square = (cv2.transform(part, _SUM) for part in (rest * expected, expected**2))
+    darker = ((product + unmoved) / (square + unmoved)).clip(0, 1)
     likely = most * darker[..., None]
     weight = np.float32(_TINT_SD**2) / (np.float32(_TINT_SD**2) + (np.float32(_UNSURE) / backdrop) ** 2)
     through: Float = np.clip(likely + weight * (rest / backdrop - likely), 0, most)
