@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path("out/edge_damage"), help="packshots and rows are kept there"
     )
-    parser.add_argument("--share", default="0/1", help="i/n: every n-th case from the i-th on, to run several at once")
+    parser.add_argument("--share", default="0/1", help="i/n: the i-th part of the products, to run several at once")
     parser.add_argument("--table-only", action="store_true", help="no measuring: the table of the rows that are there")
     parser.add_argument("--output", type=Path, default=Path("bench/results/edge_damage.md"))
     arguments = parser.parse_args()

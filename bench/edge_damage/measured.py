@@ -11,7 +11,7 @@ from zlib import crc32
 import cv2
 import numpy as np
 
-from bench.edge_damage.cases import CLEAN, cases_of, half_of
+from bench.edge_damage.cases import CLEAN, Case, cases_of, half_of
 from bench.edge_damage.damages import encode
 from bench.edge_damage.products import Product
 from services.common.color import ciede2000, srgb_to_lab
@@ -58,14 +58,14 @@ class Source:
 
 
 def run(sources: list[Source], folder: Path, share: tuple[int, int] = (0, 1)) -> None:
-    """Measure every case of the products that `folder` has no row of; share (i, n) takes each n-th case only."""
+    """Measure every case that `folder` has no row of; share (i, n) takes the i-th part of the products."""
     folder.mkdir(parents=True, exist_ok=True)
     done = {(row.product, row.damage, row.strength, row.source) for row in read(folder)}
     todo = []
     for source in sources:
         for case in cases_of(source.order, source.name):
             if (source.name, f"{case.damage}#{case.number}", case.strength, SOURCES[-1]) not in done:
-                name = f"{source.name}__{case.damage}__{case.strength:g}__{case.number}"
+                name = _file(source.name, case)
                 # Packshots that are there come first, in mixed order, so that a run cut short is a fair sample.
                 is_there = (folder / f"{name}.png").exists()
                 order = crc32((name if is_there else source.name).encode())
@@ -73,8 +73,8 @@ def run(sources: list[Source], folder: Path, share: tuple[int, int] = (0, 1)) ->
     made: dict[str, Product] = {}
     with (folder / f"measured-{share[0]}.csv").open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        for at, (_, _, name, source, case) in enumerate(sorted(todo, key=lambda entry: entry[:3])):
-            if at % share[1] != share[0]:
+        for _, _, name, source, case in sorted(todo, key=lambda entry: entry[:3]):
+            if crc32(source.name.encode()) % share[1] != share[0]:
                 continue
 
             def product(source: Source = source) -> Product:
@@ -83,18 +83,11 @@ def run(sources: list[Source], folder: Path, share: tuple[int, int] = (0, 1)) ->
                     made[source.name] = source.make()
                 return made[source.name]
 
-            if not (folder / f"{name}.png").exists():
-                packshot = case.make(product())
-                (folder / f"{name}.jpg").write_bytes(encode(packshot.image, case.rng(source.name + "file")))
-                grey = np.rint(packshot.matte * 255).astype(np.uint8)
-                cv2.imwrite(str(folder / f"{name}.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-            image = decode_photo((folder / f"{name}.jpg").read_bytes()).image
-            matte = _read_matte(folder / f"{name}.png")
-            clean = folder / f"{source.name}__{CLEAN}__0__0"
+            image, matte = _made(folder, name, source.name, case, product)
             seen = 0.0
-            if case.damage != CLEAN and clean.with_suffix(".png").exists():
-                undamaged = decode_photo(clean.with_suffix(".jpg").read_bytes()).image
-                seen = _difference(image, undamaged, _read_matte(clean.with_suffix(".png")))
+            if case.damage != CLEAN:
+                intact = next(cases_of(source.order, source.name))
+                seen = _difference(image, *_made(folder, _file(source.name, intact), source.name, intact, product))
             for kind, values in zip(SOURCES, (_measured(image, None), _measured(image, matte)), strict=True):
                 cells = ["" if values[name] is None else f"{values[name]:.5g}" for name in MEASURES]
                 writer.writerow(
@@ -102,6 +95,24 @@ def run(sources: list[Source], folder: Path, share: tuple[int, int] = (0, 1)) ->
                     + [f"{seen:.3g}", kind, *cells]
                 )
             file.flush()
+
+
+def _file(product_name: str, case: Case) -> str:
+    """Name of a packshot's files without their endings."""
+    return f"{product_name}__{case.damage}__{case.strength:g}__{case.number}"
+
+
+def _made(
+    folder: Path, name: str, product_name: str, case: Case, product: Callable[[], Product]
+) -> tuple[composites.Image, composites.Matte]:
+    """A packshot as a reader of its file sees it, and its matte; made if it is not there."""
+    photo, grey = folder / f"{name}.jpg", folder / f"{name}.png"
+    if not grey.exists():
+        packshot = case.make(product())
+        photo.write_bytes(encode(packshot.image, case.rng(product_name + "file")))
+        levels = np.rint(packshot.matte * 255).astype(np.uint8)
+        cv2.imwrite(str(grey), levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return decode_photo(photo.read_bytes()).image, _read_matte(grey)
 
 
 def read(folder: Path) -> Iterator[Row]:
