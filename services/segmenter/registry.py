@@ -123,7 +123,7 @@ MODELS: dict[str, ModelSpec] = {
     for spec in (
         ModelSpec(  # trained by services/segmenter/training
             name="packshot",
-            input_side_px=384,
+            input_side_px=448,
             scaling=Scaling.BYTE,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),

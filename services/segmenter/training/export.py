@@ -88,7 +88,7 @@ def _narrow(model: onnx.ModelProto) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=Path(".training/run/checkpoint.pt"))
-    parser.add_argument("--side", type=input_side, default=384, help="pixels of the square input")
+    parser.add_argument("--side", type=input_side, default=448, help="pixels of the square input")
     parser.add_argument("--out", type=Path, default=Path("services/segmenter/models/packshot.onnx"))
     parser.add_argument("--weights", type=Path, default=_WEIGHTS, help="what later legs start from")
     args = parser.parse_args()

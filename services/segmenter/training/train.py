@@ -131,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--pack", type=Path, default=Path(".training/pack"), help="folder of the pack's pieces")
     parser.add_argument("--out", type=Path, default=Path(".training/run"), help="folder of checkpoint and curve")
-    parser.add_argument("--side", type=input_side, default=384, help="pixels of the square input")
+    parser.add_argument("--side", type=input_side, default=448, help="pixels of the square input")
     add_leg_arguments(parser, samples=300_000)
     run_leg(parser.parse_args())
 
