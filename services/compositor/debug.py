@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.common.color import linear_to_srgb, srgb_to_linear
-from services.common.edge_color import halo_map
 from services.compositor import drawing
 from services.compositor.canvas import Packshot
 from services.compositor.compose import Product
 from services.compositor.drawing import Picture
+from services.compositor.edge_color import halo_map
 from services.compositor.layout import Layout
 from services.compositor.trimap import UNKNOWN, make_trimap
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.common.edge_color import halo_map, rim_of
+from services.compositor.edge_color import halo_map, rim_of
 from tests.helpers import composites
 
 SIDE = 400
