@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from services.segmenter.background import Background, BackgroundKind, describe_background, rim
 from services.segmenter.edges import sharpen_to
 from services.segmenter.fusion import Fusion, fuse
+from services.segmenter.gaps import mend_gaps
 from services.segmenter.graph_cut import cut_along
 from services.segmenter.holes import open_holes
 from services.segmenter.masks import clear_outside, resize, scale_roi, to_lab, working_size
@@ -118,7 +119,7 @@ def segment(
             fused = fuse(proposals, background)
         opened = open_holes(image, fused.matte)
         fused = replace(fused, matte=opened, chance=followed(fused.chance, fused.matte, opened))
-        outlined = _outlined(image, fused, proposals)
+        outlined = mend_gaps(image, _outlined(image, fused, proposals))
         corrected = correct(image, outlined, points, roi, fused.chance)
         matte = hold(clear_outside(sharpen_to(image, corrected), roi), points)
         agreement, chance = fused.agreement, followed(fused.chance, outlined, corrected)
