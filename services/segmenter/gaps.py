@@ -61,4 +61,5 @@ def mend_gaps(image: NDArray[np.uint8], matte: Floats) -> Floats:
             mended |= stretch
     if not mended.any():
         return matte
-    return np.maximum(matte, resize(mended.astype(np.float32), *matte.shape))
+    joined_up: Floats = np.maximum(matte, resize(mended.astype(np.float32), *matte.shape))
+    return joined_up

@@ -75,8 +75,8 @@ def open_holes(image: NDArray[np.uint8], matte: Floats) -> Floats:
             holes |= grow(patch, _RIM_PX[0])
     if not holes.any():
         return matte
-    opened = resize(holes.astype(np.float32), *matte.shape)
-    return np.minimum(matte, 1 - opened)
+    opened: Floats = np.minimum(matte, 1 - resize(holes.astype(np.float32), *matte.shape))
+    return opened
 
 
 def _reach(lab: Floats, product: Mask, beside: Mask) -> float | None:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from sqlalchemy import select
@@ -243,8 +243,10 @@ async def _until(
     taking: asyncio.Future[UploadJobItemsRequest | None] | None = None
     try:
         while True:
-            taking = taking or asyncio.ensure_future(anext(stream, None))
-            await asyncio.wait({taking, stopped}, timeout=_BATCH_S, return_when=asyncio.FIRST_COMPLETED)
+            if taking is None:
+                taking = asyncio.ensure_future(anext(stream, None))
+            either: set[asyncio.Future[Any]] = {taking, stopped}
+            await asyncio.wait(either, timeout=_BATCH_S, return_when=asyncio.FIRST_COMPLETED)
             if stopped.done() and not taking.done():
                 raise stopping_error("send what is left again")
             if not taking.done():
