@@ -129,7 +129,7 @@ MODELS: dict[str, ModelSpec] = {
             std=(0.5, 0.5, 0.5),
             activation=Activation.NONE,
             weights_file="packshot.onnx",
-            sha256="2835e82b6af970dbecd875d8daa6c1c3b548a7479470ae06e56739cfe1aef4f7",
+            sha256="c48fd6fa308e66b619363e205532ffc7f9760b01fbd6f7908b9bb76689ae6e3f",
             coarse=True,
         ),
         ModelSpec(
