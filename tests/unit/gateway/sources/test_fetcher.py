@@ -403,9 +403,10 @@ def test_settings_that_would_never_match_are_refused(wrong: dict[str, list[str]]
 async def test_a_handshake_given_up_leaves_no_connection_open(names: Names) -> None:
     """The total limit cancels it, and the other side sees the end while the fetcher lives on."""
     names.answers["shop.test"] = [["127.0.0.1"]]
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun.set()
         while await reader.read(4096):
             pass
         ended.set()
@@ -415,7 +416,8 @@ async def test_a_handshake_given_up_leaves_no_connection_open(names: Names) -> N
     port = server.sockets[0].getsockname()[1]
     silent = SourceSettings(internal_hosts=frozenset({f"shop.test:{port}"}), timeout_s=0.5, attempts=1)
     async with server, fetching(silent, names) as fetcher:
-        error = await reason_of(fetcher, f"https://shop.test:{port}/mug.png")
-        assert error.reason == "SOURCE_TIMEOUT"
+        while not begun.is_set():  # a busy machine may need longer to get that far
+            error = await reason_of(fetcher, f"https://shop.test:{port}/mug.png")
+            assert error.reason == "SOURCE_TIMEOUT"
         async with asyncio.timeout(30):
             await ended.wait()
