@@ -298,8 +298,6 @@ def dish(rng: Generator) -> list[Part]:
         [(0, 0), (foot, 0), (foot * 1.05, 0.4), (wide * rng.uniform(0.8, 1.0), tall * 0.4), (wide, tall)], 4
     )
     coat = _ceramic(rng)
-    levels = tall * np.linspace(0.4, 0.9, 8)
-    wall = np.interp(levels, line[2:, 1], line[2:, 0])
     fill = tall * rng.uniform(0.6, 0.95)
     reach = float(np.interp(fill, line[2:, 1], line[2:, 0])) - 0.5
     size = rng.uniform(0.5, 1.1)
