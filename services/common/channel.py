@@ -19,7 +19,9 @@ _RETRIES: dict[str, object] = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # A server that stops cancels what has reached it and not yet its handler. A caller's own cancelling
+                # ends the call, whatever stands here.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ]
