@@ -286,7 +286,7 @@ async def test_watches_and_uploads_end_with_their_key(acme: Jobs, ids: Ids) -> N
     sending = jobs.UploadJobItems()
     await sending.write(UploadJobItemsRequest(start=UploadStart(job_id=ids.open_job_id)))
     await revoke(acme.database_url, key_id)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         ends = await asyncio.gather(failure(to_the_end(watch)), failure(sending))
     assert [(end.code, end.reason) for end in ends] == [(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")] * 2
 

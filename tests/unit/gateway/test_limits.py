@@ -172,7 +172,7 @@ async def test_a_call_that_is_cancelled_gives_its_place_back(database: Database,
     await asyncio.sleep(0.3)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    async with asyncio.timeout(30), replicas[1].wait("acme", 1):
+    async with asyncio.timeout(5), replicas[1].wait("acme", 1):
         pass
 
 

@@ -206,7 +206,7 @@ def test_a_key_never_leaves_its_tenant(key: str) -> None:
         return
     tenant, *rest = key.split("/")
     assert tenant and rest
-    assert os.path.normpath(f"/root/{key}") == f"/root/{key}"
+    assert os.path.normpath(f"/objects/{key}") == f"/objects/{key}"
 
 
 _SEGMENT: Final = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)

@@ -104,6 +104,6 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_url: str) -> None:
     async with database.begin() as writer:
         await tenants.ensure(writer, "acme", NOW)
         await writer.flush()
-        async with asyncio.timeout(30), database.read() as reader:
+        async with asyncio.timeout(5), database.read() as reader:
             assert await reader.scalar(select(func.count()).select_from(Tenant)) == 0
     await database.close()
