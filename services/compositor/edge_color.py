@@ -46,7 +46,7 @@ def halo_map(
     heat = np.zeros(product.shape, np.float32)
     rim = rim_of(image, product, matte)
     if rim is not None:
-        heat[rim.rows, rim.cols] = difference(rim.observed, rim.expected)
+        heat[rim.rows, rim.cols] = _difference(rim.observed, rim.expected)
     return heat
 
 
@@ -96,7 +96,7 @@ def rim_of(
     inside_color = srgb_to_linear(_local_mean(crop, inner, 2 * rim_px + 1, inside))
     pixels = crop.reshape(-1, 3)
     observed = srgb_to_linear(pixels[at])
-    coverage = coverage_map.ravel()[at] if coverage_map is not None else best_coverage(observed, inside_color)
+    coverage = coverage_map.ravel()[at] if coverage_map is not None else _best_coverage(observed, inside_color)
 
     row_of, col_of = np.divmod(at, crop.shape[1])
     return Rim(
@@ -107,12 +107,12 @@ def rim_of(
     )
 
 
-def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+def _difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
     """ΔE00 of two lists of colours in linear light: float32 (N, 3) each; float32 (N,)."""
     return ciede2000(srgb_to_lab(linear_to_srgb(one)), srgb_to_lab(linear_to_srgb(other)))
 
 
-def best_coverage(observed: NDArray[np.float32], color: NDArray[np.float32]) -> NDArray[np.float32]:
+def _best_coverage(observed: NDArray[np.float32], color: NDArray[np.float32]) -> NDArray[np.float32]:
     """Coverage (N,) at which a colour over white comes nearest to the observed one, in linear light."""
     towards = color - 1
     along = ((observed - 1) * towards).sum(axis=1) / np.maximum((towards**2).sum(axis=1), 1e-6)

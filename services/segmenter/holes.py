@@ -46,15 +46,16 @@ def open_holes(image: NDArray[np.uint8], matte: Floats) -> Floats:
         float32 (h, w) in [0, 1]: the matte, 0 in the openings that were found.
     """
     height, width = working_size(image.shape[0], image.shape[1], _SIDE_PX)
-    lab, small = to_lab(resize(image, height, width)), resize(matte, height, width)
+    small = resize(matte, height, width)
     product = small >= 0.5
     beside = ~grow(product, _NEAR_PX)
     if not beside.any() or not product.any():
         return matte
-    backdrop = continue_backdrop(lab, beside.astype(np.float32))
+    lab = to_lab(resize(image, height, width))
     reach = _reach(lab, product, beside)
     if reach is None:
         return matte
+    backdrop = continue_backdrop(lab, beside.astype(np.float32))
     gap = np.linalg.norm(lab - backdrop, axis=2)
     same = shrink(product, 2) & (cv2.blur(gap, (3, 3)) <= reach)
     same = cv2.morphologyEx(same.view(np.uint8), cv2.MORPH_OPEN, disc(2)) > 0
