@@ -9,10 +9,10 @@ import numpy as np
 from numpy.random import Generator
 
 from bench.scenes import meshes, textures
-from bench.scenes.kinds import ball, box, disc, hollow, loft, ring, tube, turned
 from bench.scenes.materials import Material, glass, metal, paint, plastic, srgb, texture
 from bench.scenes.meshes import Floats, Mesh, rotation
 from bench.scenes.scenes import Part
+from bench.scenes.shapes import ball, box, disc, hollow, loft, ring, tube, turned
 
 _CLEAR: Final[Material] = {"type": "rgb", "value": [0.985, 0.99, 0.985]}
 _STEEL: Final = metal(srgb(235, 235, 238), 0.1)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.random import Generator
 
 from bench.scenes import meshes, textures
-from bench.scenes.kinds import ball, box, disc, hollow, tube, turned
 from bench.scenes.materials import Material, metal, paint, plastic, srgb, texture
 from bench.scenes.meshes import Floats, Mesh, rotation
 from bench.scenes.scenes import Part
+from bench.scenes.shapes import ball, box, disc, hollow, tube, turned
 from bench.scenes.strands import Strands, grow, roots
 
 Things = list[Part | Strands]

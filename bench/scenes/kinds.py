@@ -1,207 +1,23 @@
-"""Generated products to train on: what a shop sells, in shapes, sizes, colours and finishes drawn from a seed.
+"""Generated products to train on: what a shop sells, in shapes and sizes drawn from a seed.
 
-Nothing here needs Mitsuba. Lengths are centimetres; z is up and the product's front looks to -y. White and glossy
-things are drawn far more often than shops have them, since white on white is what a segmenter learns last.
+Nothing here needs Mitsuba. Lengths are centimetres; z is up and the product's front looks to -y.
 """
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.random import Generator
 
-from bench.scenes import meshes, textures
-from bench.scenes.materials import Material, glass, metal, paint, plastic, srgb, texture
-from bench.scenes.meshes import Floats, Mesh
+from bench.scenes import finishes, meshes, textures
+from bench.scenes.materials import Material, glass, metal, paint, plastic, srgb
+from bench.scenes.meshes import Floats
 from bench.scenes.scenes import Part
+from bench.scenes.shapes import SEGMENTS, ball, box, disc, fur, hollow, lathe, lay, loft, ring, tube, turned
 
-_SEGMENTS: Final = 72
 _CLEAR: Final[Material] = {"type": "rgb", "value": [0.985, 0.99, 0.985]}
-
-
-# Finishes
-
-
-def _rgb(rng: Generator, white: float = 0.4) -> textures.Colour:
-    """Draw an sRGB colour: near white with that probability, else dark, grey, pastel or saturated."""
-    draw = rng.random()
-    if draw < white:
-        level = rng.uniform(222, 250)
-        red, green, blue = level + rng.uniform(-5, 5, 3) * (1.0, 0.7, 1.6)
-    elif draw < white + (1 - white) * 0.22:
-        red, green, blue = rng.uniform(14, 60) + rng.uniform(-6, 6, 3)
-    elif draw < white + (1 - white) * 0.34:
-        red, green, blue = rng.uniform(90, 200) + rng.uniform(-8, 8, 3)
-    else:
-        hue, saturation, value = rng.random(), rng.uniform(0.2, 0.95), rng.uniform(0.35, 0.98)
-        red, green, blue = (255 * channel for channel in colorsys.hsv_to_rgb(hue, saturation, value))
-    clipped = np.clip([red, green, blue], 0, 255)
-    return int(clipped[0]), int(clipped[1]), int(clipped[2])
-
-
-def _colour(rng: Generator, white: float = 0.4) -> Material:
-    return srgb(*_rgb(rng, white))
-
-
-def _glossy(rng: Generator, colour: Material) -> Material:
-    return plastic(colour, float(rng.uniform(0.03, 0.14)))
-
-
-def _coat(rng: Generator, colour: Material) -> Material:
-    """Draw a finish for a colour, from mirror-like glaze to chalk."""
-    draw = rng.random()
-    if draw < 0.5:
-        return _glossy(rng, colour)
-    if draw < 0.8:
-        return plastic(colour, float(rng.uniform(0.15, 0.4)))
-    return paint(colour)
-
-
-def _ceramic(rng: Generator) -> Material:
-    """Draw a glaze, most often white and glossy."""
-    if rng.random() < 0.2:
-        return _glossy(rng, texture(textures.glaze((512, 1024), int(rng.integers(1 << 30)), _rgb(rng, 0.2))))
-    return _coat(rng, _colour(rng, 0.6))
-
-
-def _steel(rng: Generator) -> Material:
-    tints = [srgb(235, 235, 238), srgb(225, 225, 228), srgb(240, 205, 130), srgb(235, 170, 140), srgb(120, 120, 126)]
-    return metal(tints[int(rng.choice(len(tints), p=[0.4, 0.3, 0.12, 0.1, 0.08]))], float(rng.uniform(0.02, 0.28)))
-
-
-def _wooden(rng: Generator) -> Material:
-    light, dark = ((206, 164, 118), (126, 84, 52)) if rng.random() < 0.6 else ((120, 78, 50), (60, 36, 24))
-    grain = textures.wood(256, 2, int(rng.integers(1 << 30)), light, dark)
-    return plastic(texture(grain), float(rng.uniform(0.2, 0.4)))
-
-
-def _woven(rng: Generator) -> Material:
-    """Draw a cloth: plain with a weave's unevenness, or checked."""
-    seed = int(rng.integers(1 << 30))
-    if rng.random() < 0.3:
-        return paint(texture(textures.gingham(384, int(rng.integers(2, 7)), 96, seed, _rgb(rng, 0.8), _rgb(rng, 0))))
-    return paint(texture(textures.plaster(256, seed, _rgb(rng, 0.35), float(rng.uniform(2, 9)))))
-
-
-def _print(rng: Generator, aspect: float) -> Material:
-    """Draw a printed label of that width over height."""
-    height = int(np.clip(320 / max(aspect, 1.0), 64, 320))
-    picture = textures.label(max(48, round(height * aspect)), height, int(rng.integers(1 << 30)), _rgb(rng, 0.45))
-    return plastic(texture(picture), float(rng.uniform(0.08, 0.4)))
-
-
-def _tint(rng: Generator, strength: tuple[float, float] = (0.2, 0.8)) -> Material:
-    """Draw the colour of a liquid or of coloured glass: what is left of light after one crossing."""
-    hue = colorsys.hsv_to_rgb(rng.random(), float(rng.uniform(*strength)), 1.0)
-    return {"type": "rgb", "value": [float(max(channel, 0.08) ** 1.5) for channel in hue]}
-
-
-# Shapes
-
-
-def _lathe(profile: Floats, depth_scale: float = 1.0) -> Mesh:
-    return meshes.lathe(profile, segments=_SEGMENTS, depth_scale=depth_scale)
-
-
-def turned(corners: list[tuple[float, float]], radius: float, depth_scale: float = 1.0) -> Mesh:
-    """Lathe a closed outline of (radius, z), bottom centre to top centre, its corners rounded."""
-    return _lathe(meshes.fillet(corners, radius, steps=5), depth_scale)
-
-
-def disc(radius: float, low: float, high: float, rounding: float) -> Mesh:
-    return turned([(0, low), (radius, low), (radius, high), (0, high)], rounding)
-
-
-def hollow(outer: Floats, wall: float) -> Mesh:
-    """Return a closed vessel with walls that thick; ``outer`` (N, 2), (radius, z), rises to the rim in small steps."""
-    inner = outer[::-1] + (-wall, 0)
-    solid = (inner[:, 0] <= wall) | (inner[:, 1] <= outer[0, 1] + wall)
-    inside = inner[: int(np.argmax(solid))]  # from the rim down to the floor, or to where a stem begins
-    rim = outer[-1] + np.array([(-0.15 * wall, 0.35 * wall), (-0.85 * wall, 0.35 * wall)])
-    floor = np.array([(0.0, inside[-1, 1])])
-    return _lathe(np.concatenate([outer, rim, inside, floor]))
-
-
-def ball(radii: tuple[float, float, float], rings: int = 30) -> Mesh:
-    """Return an ellipsoid of those radii along x, y, z."""
-    angle = np.linspace(-np.pi / 2, np.pi / 2, rings)
-    unit = meshes.lathe(np.stack([np.cos(angle), np.sin(angle)], axis=1), segments=48)
-    scale = np.asarray(radii, float)
-    normals = unit.vertices / scale
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return Mesh(unit.vertices * scale, normals, unit.uv, unit.faces)
-
-
-def tube(
-    line: Sequence[tuple[float, float, float]],
-    width: float,
-    height: float,
-    side: tuple[float, float, float],
-    taper: float = 1.0,
-) -> Mesh:
-    """Sweep an oval along a smoothed line (N, 3) and round its ends; ``taper`` is the end's size over the start's."""
-    path = meshes.smooth(line, rounds=4)
-    reach = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    end = np.minimum(reach, reach[-1] - reach) / max(width, height)
-    rounded = np.sqrt(np.clip(1 - (1 - np.clip(2 * end, 0, 1)) ** 2, 1e-6, 1))
-    scale = rounded * (1 + (taper - 1) * reach / reach[-1])
-    return meshes.sweep(path, meshes.superellipse(width, height, 2.4, steps=20), side=side, scale=scale)
-
-
-def ring(radius: float, width: float, height: float, squeeze: float = 1.0, power: float = 2.0) -> Mesh:
-    """Return a hoop about z, ``width`` thick in its plane; ``squeeze`` scales y, ``power`` above 2 boxes it."""
-    outline = meshes.superellipse(2 * radius, 2 * radius * squeeze, power, steps=64)
-    # One point more on both sides, cut off again: there the sweep does not know how the path goes on.
-    path = np.concatenate([outline[-1:], outline, outline[:2]])
-    section = meshes.superellipse(width, height, 2.0, steps=16)
-    swept = meshes.sweep(np.pad(path, ((0, 0), (0, 1))), section, side=(1, 0, 0))
-    return meshes.grid(swept.vertices.reshape(len(path), -1, 3)[1:-1], closed=True)
-
-
-def box(size: tuple[float, float, float], rounding: float) -> Mesh:
-    """Return a rounded box centred on the origin."""
-    return meshes.join(*meshes.rounded_box(size, rounding, steps=3).values())
-
-
-def loft(sections: list[Floats], heights: Floats) -> Mesh:
-    """Join closed sections (S, 2) at those heights, bottom first, and close both ends."""
-    stack = np.stack(
-        [np.pad(section, ((0, 0), (0, 1))) + (0, 0, z) for section, z in zip(sections, heights, strict=True)]
-    )
-    caps = [stack[:1] * (1e-4, 1e-4, 1), stack, stack[-1:] * (1e-4, 1e-4, 1)]
-    points = np.concatenate(caps)
-    return meshes.grid(np.concatenate([points, points[:, :1]], axis=1), closed=True)
-
-
-def fur(base: Mesh, count: int, length: float, width: float, rng: Generator) -> Mesh:
-    """Return that many hairs standing on a mesh, each one slim triangle combed about at random."""
-    corner = base.vertices[base.faces]
-    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
-    face = rng.choice(len(area), count, p=area / area.sum())
-    share = rng.dirichlet([1, 1, 1], count)[..., None]
-    root = (corner[face] * share).sum(axis=1)
-    normal = (base.normals[base.faces[face]] * share).sum(axis=1)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    lean = normal + rng.normal(0, 0.4, (count, 3))
-    tip = root + lean / np.linalg.norm(lean, axis=1, keepdims=True) * length * rng.uniform(0.5, 1.2, (count, 1))
-    across = np.cross(normal, rng.standard_normal((count, 3)))
-    across *= width / 2 / np.linalg.norm(across, axis=1, keepdims=True)
-    below = root - 0.2 * length * normal
-    points = np.stack([below - across, below + across, tip], axis=1).reshape(-1, 3)
-    faces = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
-    return Mesh(points, np.repeat(normal, 3, axis=0), np.full((3 * count, 2), 0.5), faces)
-
-
-def _lay(mesh: Mesh, *turns: tuple[str, float], to: tuple[float, float, float] = (0, 0, 0)) -> Mesh:
-    for axis, degrees in turns:
-        mesh = mesh.moved((0, 0, 0), meshes.rotation(axis, degrees))
-    return mesh.moved(to)
-
-
-# Kinds
 
 
 def bottle(rng: Generator) -> list[Part]:
@@ -218,8 +34,8 @@ def bottle(rng: Generator) -> list[Part]:
         (neck, top + 0.5),
         (0, top + 0.5),
     ]
-    parts = [Part(turned(outline, 0.6, depth), _coat(rng, _colour(rng, 0.5)))]
-    cap = _coat(rng, _colour(rng, 0.35)) if rng.random() < 0.7 else _steel(rng)
+    parts = [Part(turned(outline, 0.6, depth), finishes.coated(rng, finishes.colour(rng, 0.5)))]
+    cap = finishes.coated(rng, finishes.colour(rng, 0.35)) if rng.random() < 0.7 else finishes.steel(rng)
     wide, tall = neck * rng.uniform(1.1, 1.7), rng.uniform(0.8, 3.5)
     parts.append(Part(disc(wide, top + 0.1, top + tall, 0.2), cap))
     if rng.random() < 0.3:
@@ -232,8 +48,8 @@ def bottle(rng: Generator) -> list[Part]:
         low, high, half = height * rng.uniform(0.52, 0.6), height * rng.uniform(0.85, 0.95), rng.uniform(50, 85)
         low = height * 0.52 if foot < radius else low * 0.4
         shell = np.array([[radius * 1.004, low], [radius * 1.012, low], [radius * 1.012, high], [radius * 1.004, high]])
-        band = meshes.lathe(shell, segments=_SEGMENTS, arc_deg=(-90 - half, -90 + half), depth_scale=depth)
-        parts.append(Part(band, _print(rng, radius * 2 * np.radians(half) / (high - low))))
+        band = meshes.lathe(shell, segments=SEGMENTS, arc_deg=(-90 - half, -90 + half), depth_scale=depth)
+        parts.append(Part(band, finishes.printed(rng, radius * 2 * np.radians(half) / (high - low))))
     return parts
 
 
@@ -245,20 +61,24 @@ def glass_bottle(rng: Generator) -> list[Part]:
     line = meshes.fillet(
         [(0, 0), (radius, 0), (radius, height), (neck, height + shoulder), (neck, top)], [0, 0.5, 2, 1.5, 0], steps=8
     )
-    parts = [Part(hollow(line, 0.25), glass(_tint(rng, (0.2, 0.6)) if rng.random() < 0.4 else _CLEAR))]
+    parts = [Part(hollow(line, 0.25), glass(finishes.tint(rng, (0.2, 0.6)) if rng.random() < 0.4 else _CLEAR))]
     if rng.random() < 0.7:
         level = height * rng.uniform(0.4, 0.95)
-        parts.append(Part(disc(radius - 0.28, 0.3, level, 0.4), glass(_tint(rng), 1.33)))
+        parts.append(Part(disc(radius - 0.28, 0.3, level, 0.4), glass(finishes.tint(rng), 1.33)))
     if rng.random() < 0.7:
         stopper = (
-            _wooden(rng) if rng.random() < 0.4 else _steel(rng) if rng.random() < 0.5 else _coat(rng, _colour(rng))
+            finishes.wooden(rng)
+            if rng.random() < 0.4
+            else finishes.steel(rng)
+            if rng.random() < 0.5
+            else finishes.coated(rng, finishes.colour(rng))
         )
         parts.append(Part(disc(neck * rng.uniform(1.05, 1.6), top + 0.12, top + rng.uniform(0.8, 2.5), 0.15), stopper))
     if rng.random() < 0.5:
         low, high, half = height * 0.25, height * rng.uniform(0.55, 0.8), rng.uniform(45, 80)
         shell = np.array([[radius * 1.01, low], [radius * 1.02, low], [radius * 1.02, high], [radius * 1.01, high]])
-        band = meshes.lathe(shell, segments=_SEGMENTS, arc_deg=(-90 - half, -90 + half))
-        parts.append(Part(band, _print(rng, radius * 2 * np.radians(half) / (high - low))))
+        band = meshes.lathe(shell, segments=SEGMENTS, arc_deg=(-90 - half, -90 + half))
+        parts.append(Part(band, finishes.printed(rng, radius * 2 * np.radians(half) / (high - low))))
     return parts
 
 
@@ -273,7 +93,7 @@ def _body(rng: Generator, height: float, widths: tuple[float, float]) -> Floats:
 
 def vase(rng: Generator) -> list[Part]:
     """A vase of any outline."""
-    return [Part(hollow(_body(rng, rng.uniform(10, 26), (1.6, 6.5)), 0.35), _ceramic(rng))]
+    return [Part(hollow(_body(rng, rng.uniform(10, 26), (1.6, 6.5)), 0.35), finishes.ceramic(rng))]
 
 
 def bowl(rng: Generator) -> list[Part]:
@@ -282,11 +102,14 @@ def bowl(rng: Generator) -> list[Part]:
     line = meshes.smooth(
         [(0, 0), (foot, 0), (foot, 0.5), (wide * rng.uniform(0.75, 1.05), tall * 0.25), (wide, tall)], 4
     )
-    coat = _ceramic(rng)
+    coat = finishes.ceramic(rng)
     parts = [Part(hollow(line, 0.4), coat)]
     if rng.random() < 0.2:
         parts.append(
-            Part(hollow(line, 0.4).moved((0.1, 0, 0.6 + 0.2 * tall)), coat if rng.random() < 0.5 else _ceramic(rng))
+            Part(
+                hollow(line, 0.4).moved((0.1, 0, 0.6 + 0.2 * tall)),
+                coat if rng.random() < 0.5 else finishes.ceramic(rng),
+            )
         )
     return parts
 
@@ -297,7 +120,7 @@ def dish(rng: Generator) -> list[Part]:
     line = meshes.smooth(
         [(0, 0), (foot, 0), (foot * 1.05, 0.4), (wide * rng.uniform(0.8, 1.0), tall * 0.4), (wide, tall)], 4
     )
-    coat = _ceramic(rng)
+    coat = finishes.ceramic(rng)
     fill = tall * rng.uniform(0.6, 0.95)
     reach = float(np.interp(fill, line[2:, 1], line[2:, 0])) - 0.5
     size = rng.uniform(0.5, 1.1)
@@ -309,14 +132,14 @@ def dish(rng: Generator) -> list[Part]:
     else:
         one = box((2 * size, 2 * size, 1.6 * size), 0.25 * size)
     things = [
-        _lay(
+        lay(
             one,
             ("x", float(rng.normal(0, 25))),
             to=(x, y, fill + heap * (1 - np.hypot(x, y) / reach) + rng.normal(0, 0.2)),
         )
         for x, y in spots
     ]
-    coats = [_coat(rng, _colour(rng, 0.1)) for _ in range(int(rng.integers(1, 4)))]
+    coats = [finishes.coated(rng, finishes.colour(rng, 0.1)) for _ in range(int(rng.integers(1, 4)))]
     parts = [Part(hollow(line, 0.35), coat), Part(disc(0.97 * reach, fill - 0.5, fill, 0.2), coats[0])]
     return parts + [
         Part(meshes.join(*things[i :: len(coats)]), c) for i, c in enumerate(coats) if things[i :: len(coats)]
@@ -328,7 +151,7 @@ def mug(rng: Generator) -> list[Part]:
     foot, wide, tall = rng.uniform(2.4, 4), rng.uniform(3.4, 4.8), rng.uniform(5, 11)
     corners = [(0, 0), (foot, 0), ((foot + wide) / 2 * rng.uniform(0.95, 1.15), tall * 0.45), (wide, tall)]
     line = meshes.fillet(corners, [0, 0.7, tall * 0.3, 0], steps=10)
-    coat = _ceramic(rng)
+    coat = finishes.ceramic(rng)
     reach, high, low = rng.uniform(2, 3.4), tall * rng.uniform(0.78, 0.9), tall * rng.uniform(0.2, 0.35)
     above = float(np.interp(high, line[1:, 1], line[1:, 0]))
     below = float(np.interp(low, line[1:, 1], line[1:, 0]))
@@ -341,7 +164,7 @@ def mug(rng: Generator) -> list[Part]:
         (below - 0.2, 0, low),
     ]
     handle = tube(grip, rng.uniform(0.9, 1.6), rng.uniform(0.5, 0.9), (0, 1, 0))
-    return [Part(hollow(line, 0.35), coat), Part(handle, coat if rng.random() < 0.85 else _ceramic(rng))]
+    return [Part(hollow(line, 0.35), coat), Part(handle, coat if rng.random() < 0.85 else finishes.ceramic(rng))]
 
 
 def jar(rng: Generator) -> list[Part]:
@@ -352,21 +175,35 @@ def jar(rng: Generator) -> list[Part]:
     )
     if rng.random() < 0.5:
         lid = turned([(0, tall + 1.2), (radius * 0.95, tall + 1.2), (radius * 0.9, tall + 1.9), (0, tall + 2.4)], 0.3)
-        coat = _ceramic(rng)
-        parts = [Part(hollow(line, 0.4), coat), Part(lid, coat if rng.random() < 0.6 else _wooden(rng))]
+        coat = finishes.ceramic(rng)
+        parts = [Part(hollow(line, 0.4), coat), Part(lid, coat if rng.random() < 0.6 else finishes.wooden(rng))]
         knob = ball((0.8, 0.8, rng.uniform(0.5, 0.9))).moved((0, 0, tall + 2.8))
         return [*parts, Part(knob, parts[1].material)]
     filling = disc(radius - 0.35, 0.35, tall * rng.uniform(0.5, 0.95), 0.6)
     lid = disc(radius * 0.95, tall + 1.0, tall + 2.2, 0.15)
-    return [Part(hollow(line, 0.25), glass(_CLEAR)), Part(filling, paint(_colour(rng, 0.2))), Part(lid, _steel(rng))]
+    return [
+        Part(hollow(line, 0.25), glass(_CLEAR)),
+        Part(filling, paint(finishes.colour(rng, 0.2))),
+        Part(lid, finishes.steel(rng)),
+    ]
 
 
 def carton(rng: Generator) -> list[Part]:
     """A printed box, sometimes with a second one leaning on it."""
     size = (rng.uniform(5, 16), rng.uniform(2, 12), rng.uniform(3, 20))
     faces = meshes.rounded_box(size, float(rng.uniform(0.05, 0.4)), steps=3)
-    front, side, plain = _print(rng, size[0] / size[2]), _print(rng, size[1] / size[2]), _coat(rng, _colour(rng, 0.5))
-    coats = {"front": front, "back": front, "left": side, "right": side, "top": _print(rng, size[0] / size[1])}
+    front, side, plain = (
+        finishes.printed(rng, size[0] / size[2]),
+        finishes.printed(rng, size[1] / size[2]),
+        finishes.coated(rng, finishes.colour(rng, 0.5)),
+    )
+    coats = {
+        "front": front,
+        "back": front,
+        "left": side,
+        "right": side,
+        "top": finishes.printed(rng, size[0] / size[1]),
+    }
     if rng.random() < 0.25:
         coats = {}  # an unprinted, often white box
     turn = meshes.rotation("z", 0)
@@ -385,7 +222,7 @@ def can(rng: Generator) -> list[Part]:
         rng.uniform(0.82, 1),
         metal(srgb(230, 230, 233), 0.12),
     )
-    wall = meshes.lathe(np.array([[radius, 0.3], [radius, tall]]), segments=_SEGMENTS)
+    wall = meshes.lathe(np.array([[radius, 0.3], [radius, tall]]), segments=SEGMENTS)
     lid = turned(
         [
             (0, tall),
@@ -398,7 +235,11 @@ def can(rng: Generator) -> list[Part]:
         0.12,
     )
     foot = turned([(0, 0.1), (radius * 0.8, 0), (radius * 1.01, 0.15), (radius, 0.4), (0, 0.4)], 0.1)
-    printed = _print(rng, 2 * np.pi * radius / tall) if rng.random() < 0.8 else _coat(rng, _colour(rng))
+    printed = (
+        finishes.printed(rng, 2 * np.pi * radius / tall)
+        if rng.random() < 0.8
+        else finishes.coated(rng, finishes.colour(rng))
+    )
     return [Part(wall, printed), Part(lid, steel), Part(foot, steel)]
 
 
@@ -409,14 +250,17 @@ def squeeze_tube(rng: Generator) -> list[Part]:
     flat = rise**1.3
     sections = [meshes.superellipse(2 * radius * (1 + 0.3 * f), 2 * radius * (1 - f) + 0.15, 2, steps=64) for f in flat]
     body = loft(sections, 2 + rise * tall)
-    material = _print(rng, 2.0) if rng.random() < 0.6 else _coat(rng, _colour(rng, 0.6))
-    return [Part(body, material), Part(disc(radius * rng.uniform(0.6, 1.0), 0, 2.05, 0.15), _coat(rng, _colour(rng)))]
+    material = finishes.printed(rng, 2.0) if rng.random() < 0.6 else finishes.coated(rng, finishes.colour(rng, 0.6))
+    return [
+        Part(body, material),
+        Part(disc(radius * rng.uniform(0.6, 1.0), 0, 2.05, 0.15), finishes.coated(rng, finishes.colour(rng))),
+    ]
 
 
 def robot(rng: Generator) -> list[Part]:
     """A toy robot: glossy, most often white, with a dark visor."""
-    shell = plastic(_colour(rng, 0.75), float(rng.uniform(0.03, 0.1)))
-    dark, trim = plastic(srgb(16, 17, 20), 0.03), _coat(rng, _colour(rng, 0.2))
+    shell = plastic(finishes.colour(rng, 0.75), float(rng.uniform(0.03, 0.1)))
+    dark, trim = plastic(srgb(16, 17, 20), 0.03), finishes.coated(rng, finishes.colour(rng, 0.2))
     width, body, head = rng.uniform(3, 4.5), rng.uniform(3.2, 5), rng.uniform(2.6, 4)
     neck = 3 + 2 * body
     if rng.random() < 0.5:
@@ -451,19 +295,24 @@ def robot(rng: Generator) -> list[Part]:
 
 def teapot(rng: Generator) -> list[Part]:
     """A teapot, often white porcelain."""
-    return _pot(rng, _ceramic(rng), _ceramic(rng) if rng.random() < 0.15 else None)
+    return _pot(rng, finishes.ceramic(rng), finishes.ceramic(rng) if rng.random() < 0.15 else None)
 
 
 def kettle(rng: Generator) -> list[Part]:
     """A chrome kettle with a dark or wooden handle over it."""
-    return _pot(rng, _steel(rng), _wooden(rng) if rng.random() < 0.4 else plastic(srgb(24, 24, 26), 0.2), overhead=True)
+    return _pot(
+        rng,
+        finishes.steel(rng),
+        finishes.wooden(rng) if rng.random() < 0.4 else plastic(srgb(24, 24, 26), 0.2),
+        overhead=True,
+    )
 
 
 def _pot(rng: Generator, coat: Material, grip: Material | None, *, overhead: bool = False) -> list[Part]:
     wide, tall, foot, mouth = rng.uniform(5.5, 8), rng.uniform(7, 12), rng.uniform(3.5, 7), rng.uniform(2.5, 4)
     swell = wide * rng.uniform(1.0, 1.2)
     outline = [(0, 0), (foot, 0), (swell, tall * 0.3), (wide * 0.95, tall * 0.75), (mouth, tall), (0, tall)]
-    parts = [Part(_lathe(meshes.fillet(outline, [0, 0.8, 3, 3, 0.5, 0], steps=8)), coat)]
+    parts = [Part(lathe(meshes.fillet(outline, [0, 0.8, 3, 3, 0.5, 0], steps=8)), coat)]
     lid = turned([(0, tall - 0.2), (mouth * 1.08, tall - 0.2), (mouth * 0.9, tall + 0.5), (0, tall + 1.1)], 0.3)
     knob = ball((0.9, 0.9, 0.8), 18).moved((0, 0, tall + 1.7))
     parts += [Part(lid, coat), Part(knob, grip or coat)]
@@ -500,9 +349,15 @@ def _pot(rng: Generator, coat: Material, grip: Material | None, *, overhead: boo
 def clock(rng: Generator) -> list[Part]:
     """A round table or wall clock, facing the front."""
     radius, deep = rng.uniform(5, 10), rng.uniform(1.5, 4)
-    case = _steel(rng) if rng.random() < 0.3 else _wooden(rng) if rng.random() < 0.3 else _coat(rng, _colour(rng))
+    case = (
+        finishes.steel(rng)
+        if rng.random() < 0.3
+        else finishes.wooden(rng)
+        if rng.random() < 0.3
+        else finishes.coated(rng, finishes.colour(rng))
+    )
     white = rng.random() < 0.75
-    dial = paint(srgb(244, 243, 240)) if white else _coat(rng, _colour(rng, 0.1))
+    dial = paint(srgb(244, 243, 240)) if white else finishes.coated(rng, finishes.colour(rng, 0.1))
     ink = plastic(srgb(20, 20, 22), 0.2) if white else plastic(srgb(240, 240, 238), 0.2)
     rim = ring(radius, rng.uniform(0.6, 1.6), deep)
     parts = [
@@ -516,8 +371,8 @@ def clock(rng: Generator) -> list[Part]:
         parts.append(Part(mark.moved((0, 0, 0), meshes.rotation("z", float(np.degrees(angle)))), ink))
     for length, thick in ((0.45, 0.07), (0.7, 0.045)):
         hand = box((length * radius, thick * radius, 0.08), 0.03).moved((length * radius * 0.42, 0, 0.35))
-        parts.append(Part(_lay(hand, ("z", float(rng.uniform(0, 360)))), ink))
-    parts = [Part(_lay(part.mesh, ("x", 90)), part.material) for part in parts]
+        parts.append(Part(lay(hand, ("z", float(rng.uniform(0, 360)))), ink))
+    parts = [Part(lay(part.mesh, ("x", 90)), part.material) for part in parts]
     if rng.random() < 0.6:
         for sign in (-1, 1):
             foot = tube(
@@ -543,12 +398,16 @@ def clock(rng: Generator) -> list[Part]:
 def candle(rng: Generator) -> list[Part]:
     """A candle in a tumbler, or free."""
     radius, tall = rng.uniform(2.8, 4.5), rng.uniform(5, 11)
-    wax, fill = plastic(_colour(rng, 0.6), 0.35), tall * rng.uniform(0.5, 0.85)
+    wax, fill = plastic(finishes.colour(rng, 0.6), 0.35), tall * rng.uniform(0.5, 0.85)
     wick = Part(disc(0.12, fill - 0.2, fill + 1.0, 0.05), paint(srgb(30, 26, 22)))
     if rng.random() < 0.3:
         return [Part(disc(radius * 0.8, 0, fill, 0.3), wax), wick]
     line = meshes.fillet([(0, 0), (radius, 0), (radius * rng.uniform(1, 1.1), tall)], [0, 0.6, 0], steps=8)
-    vessel = glass(_CLEAR if rng.random() < 0.6 else _tint(rng, (0.2, 0.6))) if rng.random() < 0.7 else _ceramic(rng)
+    vessel = (
+        glass(_CLEAR if rng.random() < 0.6 else finishes.tint(rng, (0.2, 0.6)))
+        if rng.random() < 0.7
+        else finishes.ceramic(rng)
+    )
     return [Part(hollow(line, 0.3), vessel), Part(disc(radius - 0.36, 0.5, fill, 0.3), wax), wick]
 
 
@@ -575,7 +434,7 @@ def wine_glass(rng: Generator) -> list[Part]:
         )
         parts = [Part(hollow(line, 0.2), glass(_CLEAR))]
         filled = ball((radius * 0.75, radius * 0.75, cup * 0.2)).moved((0, 0, stem + cup * 0.38))
-    return [*parts, Part(filled, glass(_tint(rng), 1.33))] if rng.random() < 0.4 else parts
+    return [*parts, Part(filled, glass(finishes.tint(rng), 1.33))] if rng.random() < 0.4 else parts
 
 
 def sunglasses(rng: Generator) -> list[Part]:
@@ -586,9 +445,9 @@ def sunglasses(rng: Generator) -> list[Part]:
         rng.uniform(1.9, 3.2),
         rng.uniform(0.18, 0.6),
     )
-    frame = _steel(rng) if rng.random() < 0.4 else _coat(rng, _colour(rng, 0.2))
+    frame = finishes.steel(rng) if rng.random() < 0.4 else finishes.coated(rng, finishes.colour(rng, 0.2))
     lens = (
-        plastic(_colour(rng, 0.0) if rng.random() < 0.4 else srgb(22, 22, 26), 0.03)
+        plastic(finishes.colour(rng, 0.0) if rng.random() < 0.4 else srgb(22, 22, 26), 0.03)
         if rng.random() < 0.75
         else glass(_CLEAR)
     )
@@ -611,8 +470,8 @@ def sunglasses(rng: Generator) -> list[Part]:
             thick * 1.3,
             (1, 0, 0),
         )
-        parts += [Part(_lay(rim, ("x", 90), to=(sign * apart, 0, 0)), frame), Part(temple, frame)]
-        parts.append(Part(_lay(pane, ("x", 90), to=(sign * apart, 0, 0)), lens))
+        parts += [Part(lay(rim, ("x", 90), to=(sign * apart, 0, 0)), frame), Part(temple, frame)]
+        parts.append(Part(lay(pane, ("x", 90), to=(sign * apart, 0, 0)), lens))
     inner = apart - radius
     bridge = tube([(-inner, 0, 0.5), (0, -0.2, 1.0), (inner, 0, 0.5)], thick, thick, (0, 0, 1))
     return [*parts, Part(bridge, frame)]
@@ -633,10 +492,12 @@ def bag(rng: Generator) -> list[Part]:
     dents[:, -1] = dents[:, 0]
     points = (body.vertices + 0.05 * deep * dents.reshape(-1, 1) * body.normals).reshape(32, 73, 3)
     points[[0, -1]] = body.vertices.reshape(32, 73, 3)[[0, -1]]
-    cloth = _woven(rng) if rng.random() < 0.6 else plastic(_colour(rng, 0.3), float(rng.uniform(0.2, 0.4)))
+    cloth = (
+        finishes.woven(rng) if rng.random() < 0.6 else plastic(finishes.colour(rng, 0.3), float(rng.uniform(0.2, 0.4)))
+    )
     parts = [Part(meshes.grid(points, closed=True), cloth)]
     strap, high, gap = (
-        cloth if rng.random() < 0.5 else plastic(_colour(rng, 0.1), 0.3),
+        cloth if rng.random() < 0.5 else plastic(finishes.colour(rng, 0.1), 0.3),
         rng.uniform(4, 12),
         wide * rng.uniform(0.35, 0.6),
     )
@@ -655,7 +516,7 @@ def bag(rng: Generator) -> list[Part]:
 
 def fuzzy(rng: Generator) -> list[Part]:
     """A furry ball or a plush animal."""
-    coat = paint(_colour(rng, 0.4))
+    coat = paint(finishes.colour(rng, 0.4))
     length = rng.uniform(0.4, 1.6)
     bodies = [ball((5, 4.8, 5))]
     extras: list[Part] = []
@@ -663,7 +524,7 @@ def fuzzy(rng: Generator) -> list[Part]:
         bodies.append(ball((3.8, 3.6, 3.5)).moved((0, -0.5, 7.2)))
         for sign in (-1, 1):
             bodies.append(ball((1.3, 0.8, rng.uniform(1.2, 3))).moved((sign * 2.7, -0.2, 10.4)))
-            bodies.append(_lay(ball((1.5, 1.5, 3)), ("y", sign * 40.0), to=(sign * 4.6, -1, 2)))
+            bodies.append(lay(ball((1.5, 1.5, 3)), ("y", sign * 40.0), to=(sign * 4.6, -1, 2)))
             bodies.append(ball((1.7, 2.6, 1.7)).moved((sign * 2.9, -3.4, -4)))
             extras.append(
                 Part(
@@ -684,7 +545,7 @@ def lens(rng: Generator) -> list[Part]:
     body = (
         plastic(srgb(20, 20, 22), float(rng.uniform(0.1, 0.35)))
         if rng.random() < 0.65
-        else _glossy(rng, _colour(rng, 0.8))
+        else finishes.glossy(rng, finishes.colour(rng, 0.8))
     )
     z, parts = 0.0, []
     for index in range(int(rng.integers(3, 6))):
@@ -693,27 +554,27 @@ def lens(rng: Generator) -> list[Part]:
         if index % 2:
             angle = np.arctan2(barrel.vertices[:, 1], barrel.vertices[:, 0])
             barrel.vertices[:, :2] *= (1 - 0.025 * (np.cos(36 * angle) > 0))[:, None]
-        parts.append(Part(barrel, body if rng.random() < 0.85 else _steel(rng)))
+        parts.append(Part(barrel, body if rng.random() < 0.85 else finishes.steel(rng)))
         z += tall
     hood = hollow(meshes.fillet([(0, z), (3.2, z), (4.2, z + 1.6)], 0.2, 4), 0.3)
     front = ball((3.3, 3.3, 0.8)).moved((0, 0, z + 0.45))
     parts += [Part(hood, body), Part(front, plastic(srgb(10, 8, 16), 0.02))]
     tip = [0.0, 50.0, 90.0][int(rng.integers(3))]
-    return [Part(_lay(part.mesh, ("x", tip)), part.material) for part in parts]
+    return [Part(lay(part.mesh, ("x", tip)), part.material) for part in parts]
 
 
 def stool(rng: Generator) -> list[Part]:
     """A stool or chair on thin legs."""
     wide, tall = rng.uniform(8, 11), rng.uniform(14, 24)
-    wood = _wooden(rng) if rng.random() < 0.6 else _coat(rng, _colour(rng, 0.4))
-    legs = _steel(rng) if rng.random() < 0.4 else wood
+    wood = finishes.wooden(rng) if rng.random() < 0.6 else finishes.coated(rng, finishes.colour(rng, 0.4))
+    legs = finishes.steel(rng) if rng.random() < 0.4 else wood
     thick = rng.uniform(0.5, 1.4)
     seat = (
         disc(wide, tall, tall + 1.5, 0.5)
         if rng.random() < 0.5
         else box((2 * wide, 2 * wide, 1.6), 0.5).moved((0, 0, tall + 0.75))
     )
-    parts = [Part(seat, wood if rng.random() < 0.6 else _woven(rng))]
+    parts = [Part(seat, wood if rng.random() < 0.6 else finishes.woven(rng))]
     for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
         top, end = 0.6 * wide, rng.uniform(0.75, 0.95) * wide
         line = [
@@ -740,14 +601,14 @@ def stool(rng: Generator) -> list[Part]:
 def lamp(rng: Generator) -> list[Part]:
     """A table lamp: foot, stem and a cloth, glass or metal shade."""
     tall, wide, high = rng.uniform(14, 22), rng.uniform(5, 9), rng.uniform(6, 10)
-    base = _steel(rng) if rng.random() < 0.4 else _ceramic(rng)
+    base = finishes.steel(rng) if rng.random() < 0.4 else finishes.ceramic(rng)
     stem = disc(rng.uniform(0.3, 0.7), 0.5, tall + 2, 0.1)
     if rng.random() < 0.4:
-        stem = _lathe(np.concatenate([_body(rng, tall, (0.8, 4)), [(0.3, tall + 0.1), (0.0, tall + 0.1)]]))
+        stem = lathe(np.concatenate([_body(rng, tall, (0.8, 4)), [(0.3, tall + 0.1), (0.0, tall + 0.1)]]))
     line = np.array([(wide, tall), (wide * rng.uniform(0.4, 1.0), tall + high)])
     loop = np.concatenate([line, (line - (0.2, 0))[::-1], line[:1]])
-    shade = _lathe(meshes.fillet(loop, 0.05, 3))
-    material = _woven(rng) if rng.random() < 0.6 else _coat(rng, _colour(rng, 0.6))
+    shade = lathe(meshes.fillet(loop, 0.05, 3))
+    material = finishes.woven(rng) if rng.random() < 0.6 else finishes.coated(rng, finishes.colour(rng, 0.6))
     return [
         Part(disc(rng.uniform(3, 5.5), 0, rng.uniform(0.6, 1.8), 0.25), base),
         Part(stem, base),
@@ -759,9 +620,13 @@ def pan(rng: Generator) -> list[Part]:
     """A pan or pot with one long handle."""
     radius, tall = rng.uniform(7, 11), rng.uniform(2, 9)
     line = meshes.fillet([(0, 0), (radius * 0.88, 0), (radius, tall)], [0, 1, 0], steps=8)
-    body = _steel(rng) if rng.random() < 0.5 else _coat(rng, _colour(rng, 0.3))
+    body = finishes.steel(rng) if rng.random() < 0.5 else finishes.coated(rng, finishes.colour(rng, 0.3))
     grip = (
-        plastic(srgb(22, 22, 24), 0.25) if rng.random() < 0.5 else _wooden(rng) if rng.random() < 0.5 else _steel(rng)
+        plastic(srgb(22, 22, 24), 0.25)
+        if rng.random() < 0.5
+        else finishes.wooden(rng)
+        if rng.random() < 0.5
+        else finishes.steel(rng)
     )
     long = rng.uniform(10, 18)
     line_up = [
@@ -777,35 +642,43 @@ def pan(rng: Generator) -> list[Part]:
 
 def jewel(rng: Generator) -> list[Part]:
     """A ring with a stone, or a bangle."""
-    metal_ = _steel(rng)
-    band = _lay(ring(3, rng.uniform(0.3, 0.9), rng.uniform(0.4, 2.2)), ("x", 90))
+    metal_ = finishes.steel(rng)
+    band = lay(ring(3, rng.uniform(0.3, 0.9), rng.uniform(0.4, 2.2)), ("x", 90))
     if rng.random() < 0.3:
         return [Part(band, metal_)]
     stone = meshes.lathe(np.array([(0, 0), (1.0, 0.9), (1.0, 1.1), (0.6, 1.5), (0, 1.5)]), segments=8)
     claw = meshes.lathe(meshes.fillet([(0, -0.2), (0.5, 0), (0.95, 0.8), (0.8, 0.8), (0, 0.2)], 0.1, 4), segments=48)
-    gem = glass(_CLEAR, 1.9) if rng.random() < 0.5 else _glossy(rng, _colour(rng, 0.1))
+    gem = glass(_CLEAR, 1.9) if rng.random() < 0.5 else finishes.glossy(rng, finishes.colour(rng, 0.1))
     return [Part(band, metal_), Part(claw.moved((0, 0, 3)), metal_), Part(stone.moved((0, 0, 3.15)), gem)]
 
 
 def speaker(rng: Generator) -> list[Part]:
     """A loudspeaker, router or toaster: a rounded box with round insets."""
     size = (rng.uniform(7, 16), rng.uniform(5, 10), rng.uniform(7, 18))
-    parts = [Part(box(size, float(rng.uniform(0.3, 2.2))), _coat(rng, _colour(rng, 0.5)))]
+    parts = [Part(box(size, float(rng.uniform(0.3, 2.2))), finishes.coated(rng, finishes.colour(rng, 0.5)))]
     room = min(size[0], size[2]) * 0.42
     levels = [0.0] if size[2] < 1.4 * size[0] else [-size[2] * 0.22, size[2] * 0.25]
     for index, level in enumerate(levels):
         radius = room * (0.8 if index == 0 else 0.5)
         place = (0.0, -size[1] / 2, float(level))
-        cone = _lay(
+        cone = lay(
             hollow(meshes.smooth([(0, -0.3), (radius * 0.5, -0.2), (radius, 0.35)], 3), 0.2), ("x", 90), to=place
         )
         parts.append(Part(cone, plastic(srgb(26, 26, 28), 0.3)))
-        parts.append(Part(_lay(ring(radius, 0.5, 0.6), ("x", 90), to=place), _steel(rng)))
-        parts.append(Part(ball((radius * 0.3, 0.4, radius * 0.3), 18).moved(place), _coat(rng, _colour(rng, 0.2))))
+        parts.append(Part(lay(ring(radius, 0.5, 0.6), ("x", 90), to=place), finishes.steel(rng)))
+        parts.append(
+            Part(
+                ball((radius * 0.3, 0.4, radius * 0.3), 18).moved(place),
+                finishes.coated(rng, finishes.colour(rng, 0.2)),
+            )
+        )
     return parts
 
 
-KINDS: Final[dict[str, tuple[Callable[[Generator], list[Part]], float]]] = {
+Kinds = dict[str, tuple[Callable[[Generator], list[Part]], float]]
+"""What draws a kind, and how often it is drawn beside the others."""
+
+KINDS: Final[Kinds] = {
     "bottle": (bottle, 1.5),
     "glass-bottle": (glass_bottle, 1.1),
     "vase": (vase, 1.4),
@@ -834,9 +707,8 @@ KINDS: Final[dict[str, tuple[Callable[[Generator], list[Part]], float]]] = {
 }
 
 
-def draw(rng: Generator) -> tuple[str, list[Part]]:
+def draw(rng: Generator, kinds: Kinds = KINDS) -> tuple[str, list[Part]]:
     """Draw a kind (each with its weight) and one product of it."""
-    names = list(KINDS)
-    weights = np.array([weight for _, weight in KINDS.values()])
-    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-    return name, KINDS[name][0](rng)
+    weights = np.array([weight for _, weight in kinds.values()])
+    name = list(kinds)[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+    return name, kinds[name][0](rng)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.random import Generator
 
 from bench.scenes import meshes, textures
-from bench.scenes.kinds import ball, box, disc, hollow, loft, ring, tube, turned
 from bench.scenes.materials import Material, metal, plastic, srgb, texture
 from bench.scenes.meshes import rotation
 from bench.scenes.scenes import Part
+from bench.scenes.shapes import ball, box, disc, hollow, loft, ring, tube, turned
 
 _TINTS = ((236, 236, 240), (236, 236, 240), (244, 208, 130), (238, 172, 140))
 

@@ -22,7 +22,7 @@ from services.compositor.compose import Product
 from services.compositor.drawing import Picture
 from services.compositor.edge_color import halo_map
 from services.compositor.layout import Layout
-from services.compositor.trimap import UNKNOWN, make_trimap
+from services.compositor.trimap import UNKNOWN, make_trimap, with_doubt
 
 Float = NDArray[np.float32]
 
@@ -121,7 +121,7 @@ def draw_trimap(matte: Float, uncertainty: Float | None = None) -> Picture:
         (h, w) uint8, only 0, 128 and 255, the longer side at most `LONGEST_PX`. Shrinking never loses the unknown band:
         a pixel is unknown if any it stands for is.
     """
-    trimap = make_trimap(matte, uncertainty)
+    trimap = with_doubt(make_trimap(matte), uncertainty)
     if max(trimap.shape) <= LONGEST_PX:
         return trimap
     unknown = np.where(trimap == UNKNOWN, np.float32(1), np.float32(0))

@@ -2,7 +2,8 @@
 
 A level at which the band is narrow enough for one look of the edge network comes first; each finer level starts from
 the one before and works only where that left something open. So the cost grows with the length of the edge and how soft
-it is, not with the frame.
+it is, not with the frame. Where alpha is known roughly, hard edges get one look, at full size: coarser levels, evened
+out along the colours, find more of hair and glass, but lose edges between like colours that were right before.
 
 References:
     Yu et al., "Mask Guided Matting via Progressive Refinement Network", CVPR 2021 (arXiv 2012.06722).
@@ -27,6 +28,7 @@ Float = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 _WIDEST_PX = 12.0  # from an unknown pixel to the nearest known one: what one look can bridge
+_UNBRIDGED_PX = 32.0  # the same; from there on, a look sees nothing that is known
 _MARGIN_PX = 16  # of a patch, to look into
 _CORE_PX = PATCH_PX - 2 * _MARGIN_PX
 _BATCH = 8
@@ -49,38 +51,93 @@ _AROUND_PX = 16  # what lies so near to such a window is soft, too
 _BLOCK_PX, _ROOM_PX = 512, 8
 
 
-def solve(image: Image, trimap: Image, prior: Float | None = None, *, hairy: bool = True) -> Float:
+def solve(image: Image, trimap: Image) -> Float:
     """Work out alpha in the unknown pixels of a trimap.
 
     Args:
         image: (H, W, 3) uint8 sRGB.
         trimap: (H, W) uint8: 0 background, 128 unknown, 255 product.
-        prior: (H, W) float32 in [0, 1], what is believed of alpha; None if nothing is.
-        hairy: hair may be there: soft stretches are evened out whole, which takes two to three times as long.
 
     Returns:
         (H, W) float32 in [0, 1], exactly 0 and 1 where the trimap knows.
     """
-    alpha = np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
-    unknown = trimap == UNKNOWN
-    rows, cols = np.flatnonzero(unknown.any(axis=1)), np.flatnonzero(unknown.any(axis=0))
-    if not rows.size:
-        return alpha
-    if prior is not None and unknown.all():
-        return prior  # there is nothing to tell product and background apart by
-    window = tuple(slice(max(int(found[0]) - PATCH_PX, 0), int(found[-1]) + 1 + PATCH_PX) for found in (rows, cols))
-    believed = np.where(unknown, np.float32(0.5), alpha) if prior is None else prior
-    levels = _levels(unknown[window], prior is not None)
-    alpha[window] = _solve(image[window], trimap[window], believed[window], levels, hairy=hairy)
+    alpha = _where_known(trimap)
+    window = _window(trimap)
+    if window is not None:
+        believed = np.where(trimap == UNKNOWN, np.float32(0.5), alpha)[window]
+        alpha[window] = _from_coarse(image[window], trimap[window], believed, hairy=True)
     return alpha
 
 
-def _levels(unknown: NDArray[np.bool_], has_prior: bool) -> int:
-    """How many times to halve before the band is narrow enough; at least once where nothing is believed yet."""
-    # Beyond the frame nothing is known, so it does not make a band narrow.
-    widest = float(cv2.distanceTransform(unknown.view(np.uint8), cv2.DIST_L2, 3).max())
+def revise(image: Image, matte: Float, trimap: Image, doubtful: Image, *, hairy: bool = False) -> Float:
+    """Work alpha out again where a matte is not to be believed.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        matte: (H, W) float32 in [0, 1], about right.
+        trimap: (H, W) uint8, unknown along the edge.
+        doubtful: a trimap that is unknown there and wherever hair could be.
+        hairy: hair is there: it is looked for wherever that is unknown, which takes two to three times as long.
+
+    Returns:
+        (H, W) float32 in [0, 1], exactly 0 and 1 where both trimaps know.
+    """
+    alpha = _where_known(doubtful)
+    window = _window(doubtful)
+    if window is None:
+        return alpha
+    if (doubtful == UNKNOWN).all():
+        return matte  # there is nothing to tell product and background apart by
+    photo, believed, open_to = image[window], matte[window], doubtful[window]
+    if hairy:
+        alpha[window] = _from_coarse(photo, open_to, believed, hairy=True)
+        return alpha
+    looked = _looked_at(photo, trimap[window], believed)
+    soft = soft_stretches(looked) | _too_wide(trimap[window] == UNKNOWN)
+    hard = np.where(soft, np.uint8(PRODUCT), trimap[window])
+    alpha[window] = _polished(photo, hard, looked, np.zeros_like(soft))
+    if soft.any():
+        beside = np.where(looked < 0.5, np.uint8(BACKGROUND), np.uint8(PRODUCT))
+        found = _from_coarse(photo, np.where(soft, open_to, beside), believed, hairy=False)
+        alpha[window][soft] = found[soft]
+    return alpha
+
+
+def _where_known(trimap: Image) -> Float:
+    return np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
+
+
+def _window(trimap: Image) -> tuple[slice, slice] | None:
+    """Rows and columns of what is unknown, with a patch of room."""
+    unknown = trimap == UNKNOWN
+    found = np.flatnonzero(unknown.any(axis=1)), np.flatnonzero(unknown.any(axis=0))
+    if not found[0].size:
+        return None
+    rows, cols = (slice(max(int(at[0]) - PATCH_PX, 0), int(at[-1]) + 1 + PATCH_PX) for at in found)
+    return rows, cols
+
+
+def _from_coarse(image: Image, trimap: Image, prior: Float, *, hairy: bool) -> Float:
+    return _solve(image, trimap, prior, _levels(trimap == UNKNOWN), hairy=hairy)
+
+
+def _levels(unknown: NDArray[np.bool_]) -> int:
+    """How many times to halve before the band is narrow enough."""
+    widest = float(_to_known(unknown).max())
     room = math.floor(math.log2(max(min(unknown.shape) / _SMALLEST_SIDE_PX, 1)))
-    return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 0 if has_prior else 1), room)
+    return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 0), room)
+
+
+def _too_wide(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is unknown, and some way around it, where one look cannot bridge it."""
+    far = (_to_known(unknown) > _UNBRIDGED_PX).view(np.uint8)
+    reach = round(_UNBRIDGED_PX) + _AROUND_PX
+    return np.asarray(cv2.dilate(far, np.ones((2 * reach + 1,) * 2, np.uint8)), bool)
+
+
+def _to_known(unknown: NDArray[np.bool_]) -> Float:
+    """How far the nearest known pixel is, px; beyond the frame nothing is known."""
+    return np.asarray(cv2.distanceTransform(unknown.view(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 
 def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, hairy: bool, is_finest: bool = True) -> Float:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from services.compositor.ghosts import without_ghosts
 from services.compositor.hard_edges import unmix_edges
-from services.compositor.matting import soft_stretches, solve
+from services.compositor.matting import revise, soft_stretches, solve
 from services.compositor.mixing import as_light_mixes
 from services.compositor.tighten import tighten_matte
-from services.compositor.trimap import make_trimap
+from services.compositor.trimap import make_trimap, with_doubt
 
 _SNAP = 0.03  # what an estimate leaves where there is nothing, and misses where there is everything
 _VISIBLE = 1 / 255  # the least that 8 bits show
@@ -53,12 +53,13 @@ def refine_matte(
         matte: (H, W) float32 in [0, 1].
         edge: what to do to the edge afterwards.
         uncertainty: (h, w) float32 in [0, 1], any size: where the matte is undecided; None if nobody knows.
-        hairy: the product has hair, which takes more work (`matting.solve`).
+        hairy: the product has hair, which takes more work (`matting.revise`).
 
     Returns:
         (H, W) float32 in [0, 1], exactly 0 or 1 outside of the band.
     """
-    alpha = solve(image, make_trimap(matte, uncertainty), matte, hairy=hairy)
+    trimap = make_trimap(matte)
+    alpha = revise(image, matte, trimap, with_doubt(trimap, uncertainty), hairy=hairy)
     return tighten_matte(_finished(image, alpha, hairy=hairy), edge.tighten_px)
 
 

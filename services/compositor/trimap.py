@@ -23,15 +23,11 @@ _DOUBT = 0.4  # uncertainty from which on a pixel counts as undecided
 _DOUBT_REACH = 0.02  # how far from the band, as a share of the longest side
 
 
-def make_trimap(
-    matte: NDArray[np.float32], uncertainty: NDArray[np.float32] | None = None, *, min_radius_px: int = 2
-) -> NDArray[np.uint8]:
+def make_trimap(matte: NDArray[np.float32], *, min_radius_px: int = 2) -> NDArray[np.uint8]:
     """Mark a band of unknown pixels along the matte's edge, narrow where the edge is hard, wider where it is soft.
 
     Args:
         matte: (H, W) float32 in [0, 1].
-        uncertainty: (h, w) float32 in [0, 1], any size: how undecided whoever made the matte is about each pixel. Near
-            the edge, what is undecided is unknown, too, as around fur.
         min_radius_px: how far the band reaches beyond the last soft pixel, and beyond a hard edge.
 
     Returns:
@@ -53,14 +49,31 @@ def make_trimap(
 
     trimap: NDArray[np.uint8] = np.where(sure_product, np.uint8(PRODUCT), np.uint8(BACKGROUND))
     unknown = cv2.bitwise_or(unknown, _around_fur(matte))
-    if uncertainty is not None:
-        unknown = cv2.bitwise_or(unknown, _doubtful(unknown, uncertainty))
     trimap[unknown > 0] = UNKNOWN
     for side, sure in ((PRODUCT, sure_product), (BACKGROUND, sure_background)):
         # A product thinner than the band is all unknown: what the matte was sure of has to serve.
         if not np.any(trimap == side):
             trimap[sure > 0] = side
     return trimap
+
+
+def with_doubt(trimap: NDArray[np.uint8], uncertainty: NDArray[np.float32] | None) -> NDArray[np.uint8]:
+    """The trimap with what is undecided near its band unknown, too, as around fur.
+
+    Args:
+        trimap: (H, W) uint8, from `make_trimap`.
+        uncertainty: (h, w) float32 in [0, 1], any size: how undecided whoever made the matte is about each pixel; None
+            if nobody knows.
+
+    Returns:
+        (H, W) uint8; the trimap as it was where a side would be left empty.
+    """
+    if uncertainty is None:
+        return trimap
+    band = (trimap == UNKNOWN).view(np.uint8)
+    widened = np.where(_doubtful(band, uncertainty) > 0, np.uint8(UNKNOWN), trimap)
+    emptied = any(np.any(trimap == side) and not np.any(widened == side) for side in (BACKGROUND, PRODUCT))
+    return trimap if emptied else widened
 
 
 def _around_fur(matte: NDArray[np.float32]) -> NDArray[np.uint8]:

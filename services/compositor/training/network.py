@@ -21,7 +21,6 @@ from services.common.layers import Residual, convolution
 _INPUTS = 35
 _HALF, _QUARTER, _EIGHTH = 24, 40, 72  # widths
 _SURE = 0.9  # a prior from where on a pixel's colour is taken for its side's
-_SPREAD_LEVELS = 5
 _STRETCH = 0.03  # a sigmoid never gets to 0 and 1, alpha has to
 SMALLEST_STEP = 64
 """A patch's sides are multiples of it."""
@@ -68,9 +67,9 @@ def to_input(image: Tensor, trimap: Tensor, prior: Tensor) -> Tensor:
 
 def _spread(colour: Tensor, weight: Tensor) -> Tensor:
     """Fill a picture (N, 3, S, S) from where the weight (N, 1, S, S) is, at half its size: averages of larger blocks,
-    and back. A quarter of the patch that has none at all stays black: the trained weights know it so."""
+    and back."""
     levels = [(functional.avg_pool2d(colour * weight, 2), functional.avg_pool2d(weight, 2))]
-    for _ in range(_SPREAD_LEVELS):
+    while levels[-1][0].shape[-1] > 1:
         levels.append((functional.avg_pool2d(levels[-1][0], 2), functional.avg_pool2d(levels[-1][1], 2)))
     filled = levels[-1][0] / (levels[-1][1] + 1e-4)
     for part, share in levels[-2::-1]:

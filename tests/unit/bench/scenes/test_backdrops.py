@@ -5,8 +5,8 @@ import pytest
 
 from bench.scenes import backdrops
 from bench.scenes.backdrops import BACKDROPS, Sprite, Stage, paint, stage
-from bench.scenes.kinds import ball, box
 from bench.scenes.lighting import surroundings
+from bench.scenes.shapes import ball, box
 from bench.scenes.silhouette import View, framed
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.scenes.kinds import ball
 from bench.scenes.materials import paint, srgb
+from bench.scenes.shapes import ball
 from bench.scenes.silhouette import coverage, framed
 from bench.scenes.strands import Strands, grow, ribbons, roots
 
