@@ -69,7 +69,7 @@ def prepare_product(
         edge: how to draw the edge.
         already_cut_out: the photo came with an alpha channel of its own and the matte is that, so colours are straight
             and alpha is meant: neither is estimated again.
-        uncertainty: (h, w) float32 in [0, 1], any size: how undecided the segmenter is where that counts (`counted`).
+        uncertainty: (h, w) float32 in [0, 1], any size: how undecided the segmenter is.
         traits: what the segmenter found to be hard about the product.
 
     Raises:
@@ -83,11 +83,6 @@ def prepare_product(
         refined = tighten_matte(matte, edge.tighten_px)
         return _product(image, refined)
     return _cut_out(image, matte, edge, uncertainty, traits)
-
-
-def counted(uncertainty: NDArray[np.float32] | None, traits: frozenset[Trait]) -> NDArray[np.float32] | None:
-    """The segmenter's uncertainty if it counts: around fur what is undecided is hair, elsewhere more often a shadow."""
-    return uncertainty if Trait.HAIRY in traits else None
 
 
 def _cut_out(

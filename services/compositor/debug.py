@@ -121,7 +121,9 @@ def draw_trimap(matte: Float, uncertainty: Float | None = None) -> Picture:
         (h, w) uint8, only 0, 128 and 255, the longer side at most `LONGEST_PX`. Shrinking never loses the unknown band:
         a pixel is unknown if any it stands for is.
     """
-    trimap = with_doubt(make_trimap(matte), uncertainty)
+    trimap = make_trimap(matte)
+    if uncertainty is not None:
+        trimap = with_doubt(trimap, uncertainty)
     if max(trimap.shape) <= LONGEST_PX:
         return trimap
     unknown = np.where(trimap == UNKNOWN, np.float32(1), np.float32(0))

@@ -15,6 +15,7 @@ from services.compositor.tighten import tighten_matte
 from services.compositor.trimap import make_trimap, with_doubt
 
 _SNAP = 0.03  # what an estimate leaves where there is nothing, and misses where there is everything
+_ROOM_PX = 256  # around the product: further than any band reaches and a patch sees
 _VISIBLE = 1 / 255  # the least that 8 bits show
 
 
@@ -58,9 +59,31 @@ def refine_matte(
     Returns:
         (H, W) float32 in [0, 1], exactly 0 or 1 outside of the band.
     """
-    trimap = make_trimap(matte)
-    alpha = revise(image, matte, trimap, with_doubt(trimap, uncertainty), hairy=hairy)
-    return tighten_matte(_finished(image, alpha, hairy=hairy), edge.tighten_px)
+    refined = np.zeros_like(matte)
+    if not matte.any():
+        return refined
+    window = _window(matte)
+    trimap = make_trimap(matte[window])
+    doubtful = trimap if uncertainty is None else with_doubt(trimap, _part(uncertainty, window, matte.shape))
+    alpha = revise(image[window], matte[window], trimap, doubtful, hairy=hairy)
+    refined[window] = tighten_matte(_finished(image[window], alpha, hairy=hairy), edge.tighten_px)
+    return refined
+
+
+def _window(matte: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Rows and columns of the product with room for the band: what is farther away costs nothing."""
+    extents = (np.flatnonzero(matte.max(axis=axis)) for axis in (1, 0))
+    rows, cols = (slice(max(int(at[0]) - _ROOM_PX, 0), int(at[-1]) + 1 + _ROOM_PX) for at in extents)
+    return rows, cols
+
+
+def _part(uncertainty: NDArray[np.float32], window: tuple[slice, slice], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """What lies in a window of a frame of that shape, of a map (h, w) of the frame."""
+    rows, cols = (
+        slice(at.start * small // large, -(-min(at.stop, large) * small // large))
+        for at, small, large in zip(window, uncertainty.shape, shape, strict=True)
+    )
+    return uncertainty[rows, cols]
 
 
 def refine_trimap(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -41,7 +41,7 @@ from services.common.photo import (
 )
 from services.common.telemetry.steps import step
 from services.compositor.canvas import Packshot
-from services.compositor.compose import Product, arrange_pieces, counted, place, place_outline, prepare_product
+from services.compositor.compose import Product, arrange_pieces, place, place_outline, prepare_product
 from services.compositor.cutout import make_cutout
 from services.compositor.debug import explain_packshot, explain_product
 from services.compositor.errors import EmptyMatteError
@@ -132,7 +132,7 @@ def _product(request: ComposeImageRequest | RenderCutoutRequest, decode: Decode)
             f"the matte is {matte_width} × {matte_height} px, the upright photo {width} × {height} px",
         )
     traits = frozenset(_TRAITS[trait] for trait in request.traits if trait in _TRAITS)
-    given = _Given(photo.image, matte, counted(_uncertainty(request.uncertainty_png), traits))
+    given = _Given(photo.image, matte, _uncertainty(request.uncertainty_png))
     try:
         with step("refine"):
             product = prepare_product(

@@ -57,19 +57,16 @@ def make_trimap(matte: NDArray[np.float32], *, min_radius_px: int = 2) -> NDArra
     return trimap
 
 
-def with_doubt(trimap: NDArray[np.uint8], uncertainty: NDArray[np.float32] | None) -> NDArray[np.uint8]:
+def with_doubt(trimap: NDArray[np.uint8], uncertainty: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The trimap with what is undecided near its band unknown, too, as around fur.
 
     Args:
         trimap: (H, W) uint8, from `make_trimap`.
-        uncertainty: (h, w) float32 in [0, 1], any size: how undecided whoever made the matte is about each pixel; None
-            if nobody knows.
+        uncertainty: (h, w) float32 in [0, 1], any size: how undecided whoever made the matte is about each pixel.
 
     Returns:
         (H, W) uint8; the trimap as it was where a side would be left empty.
     """
-    if uncertainty is None:
-        return trimap
     band = (trimap == UNKNOWN).view(np.uint8)
     widened = np.where(_doubtful(band, uncertainty) > 0, np.uint8(UNKNOWN), trimap)
     emptied = any(np.any(trimap == side) and not np.any(widened == side) for side in (BACKGROUND, PRODUCT))

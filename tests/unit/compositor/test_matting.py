@@ -4,9 +4,21 @@ import cv2
 import numpy as np
 import pytest
 
-from services.compositor.matting import solve
-from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN
-from tests.helpers.composites import Image, Matte, compose, disc, draw_matte, frame, gradient, hairs, solid, texture
+from services.compositor.matting import revise, solve
+from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN, make_trimap
+from tests.helpers.composites import (
+    Image,
+    Matte,
+    coarse,
+    compose,
+    disc,
+    draw_matte,
+    frame,
+    gradient,
+    hairs,
+    solid,
+    texture,
+)
 
 SIDE = 256
 CENTRE = (128.3, 127.6)
@@ -79,3 +91,25 @@ def test_the_same_question_twice_has_the_same_answer() -> None:
     photo = compose(HAIRS, FOREGROUND, BACKGROUND_COLOURS, noise=1.5).photo
     trimap = trimap_of(HAIRS, 6)
     np.testing.assert_array_equal(solve(photo, trimap), solve(photo, trimap))
+
+
+def test_a_right_edge_between_like_colours_is_not_lost() -> None:
+    alike = texture(SIDE, SIDE, (168, 62, 44), 10, 6, 5)
+    photo = compose(DISC, FOREGROUND, alike, noise=1.5, seed=2).photo
+    given = coarse(DISC, 128)
+    trimap = make_trimap(given)
+    alpha = revise(photo, given, trimap, trimap)
+    band = trimap == UNKNOWN
+    assert np.abs(alpha - DISC)[band].mean() < 0.72 * np.abs(given - DISC)[band].mean()
+
+
+def test_doubt_opens_hair_and_no_hard_edge() -> None:
+    photo = compose(DISC, FOREGROUND, BACKGROUND_COLOURS, noise=1.5, seed=2).photo
+    trimap = make_trimap(DISC)
+    np.testing.assert_array_equal(revise(photo, DISC, trimap, trimap_of(DISC, 9)), revise(photo, DISC, trimap, trimap))
+    hairy = compose(HAIRS, FOREGROUND, BACKGROUND_COLOURS, noise=1.5, seed=2).photo
+    given = coarse(HAIRS, 40)
+    narrow = make_trimap(given)
+    wide = np.where(trimap_of(HAIRS, 3) == UNKNOWN, np.uint8(UNKNOWN), narrow)
+    found = [np.abs(revise(hairy, given, narrow, open_to) - HAIRS).mean() for open_to in (narrow, wide)]
+    assert found[1] <= found[0]

@@ -180,3 +180,23 @@ def test_large_photos_show_no_seams_between_blocks() -> None:
     assert error(refined, truth, given) < 0.02
     for border in (384, 768):
         assert off[border - 3 : border + 3].mean() < 1.5 * off[100:800].mean() + 1e-5
+
+
+def test_the_frame_around_a_product_does_not_change_it() -> None:
+    photo = scene(DISC).photo
+    given, doubt = coarse(DISC, 48), np.zeros((SIDE, SIDE), np.float32)
+    doubt[100:140, 40:80] = 1
+
+    def framed(room: int) -> Matte:
+        place = ((room, room), (room + 40, room))
+        wide = np.pad(photo, (*place, (0, 0)), mode="edge")
+        refined = refine_matte(wide, np.pad(given, place), uncertainty=np.pad(doubt, place))
+        return refined[room : room + SIDE, room + 40 : room + 40 + SIDE]
+
+    np.testing.assert_array_equal(framed(300), framed(420))
+
+
+def test_an_empty_matte_stays_empty() -> None:
+    nothing = np.zeros((30, 40), np.float32)
+    refined = refine_matte(solid(30, 40, (90, 120, 30)), nothing, uncertainty=np.ones((10, 12), np.float32))
+    np.testing.assert_array_equal(refined, nothing)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN, make_trimap
+from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN, make_trimap, with_doubt
 from tests.helpers.composites import Matte, coarse, disc, draw_matte
 
 HARD = draw_matte(200, 200, disc(60, (100, 100)), blur_px=0.6)
@@ -43,6 +43,22 @@ def test_a_binary_matte_gets_a_band_along_its_edge() -> None:
 def test_a_uniform_matte_has_nothing_unknown(level: float, side: int) -> None:
     matte: Matte = np.full((20, 30), level, np.float32)
     assert np.all(make_trimap(matte) == side)
+
+
+def test_doubt_near_the_band_opens_it_and_doubt_elsewhere_does_not() -> None:
+    trimap = make_trimap(HARD)
+    uncertainty = np.zeros((100, 100), np.float32)
+    uncertainty[[18, 50, 3], 50] = 0.9  # 2 px beyond the edge, in the middle, in a corner of the backdrop
+    widened = with_doubt(trimap, uncertainty)
+    assert widened[36, 100] == UNKNOWN != trimap[36, 100]
+    np.testing.assert_array_equal(widened[44:], trimap[44:])
+    np.testing.assert_array_equal(widened[:30], trimap[:30])
+
+
+def test_doubt_everywhere_leaves_something_of_each_side() -> None:
+    thin = draw_matte(60, 60, disc(4, (30, 30)), blur_px=0.6)
+    widened = with_doubt(make_trimap(thin), np.ones((60, 60), np.float32))
+    assert {BACKGROUND, PRODUCT} <= set(np.unique(widened))
 
 
 def bottle() -> Matte:
