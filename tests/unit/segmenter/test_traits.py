@@ -9,7 +9,7 @@ from services.segmenter.masks import resize, to_lab, working_size
 from services.segmenter.pieces import find_pieces
 from services.segmenter.traits import Trait, find_traits
 from tests.helpers import scenes
-from tests.helpers.composites import Draw, Image, Matte, disc, draw_matte, hairs, solid
+from tests.helpers.composites import Draw, Image, Matte, compose, disc, draw_matte, gradient, hairs, solid
 
 
 def traits(image: Image, matte: Matte) -> frozenset[Trait]:
@@ -48,6 +48,24 @@ def test_a_black_product_on_black_is_not_glass() -> None:
     black = solid(scenes.HEIGHT, scenes.WIDTH, (48, 44, 50))
     suitcase = scenes.photograph(_walls, black, color=(120, 120, 125))  # its bright edges; its sides are black
     assert traits(suitcase.photo, draw_matte(scenes.HEIGHT, scenes.WIDTH, disc(115, scenes.CENTRE))) == frozenset()
+
+
+COLOURFUL = gradient(scenes.HEIGHT, scenes.WIDTH, (70, 160, 80), (190, 90, 180))
+
+
+@pytest.mark.parametrize("tint", [(0.85, 0.9, 0.85), (0.5, 0.3, 0.2)], ids=["clear", "tinted"])
+def test_glass_before_a_scene_changes_colour_as_the_scene_does(tint: tuple[float, float, float]) -> None:
+    through = np.clip(COLOURFUL * np.float32(tint) + 14, 0, 255).astype(np.uint8)
+    matte = draw_matte(scenes.HEIGHT, scenes.WIDTH, disc(115, scenes.CENTRE))
+    assert Trait.TRANSPARENT in traits(compose(matte, through, COLOURFUL, noise=1.5).photo, matte)
+
+
+@pytest.mark.parametrize("shape", [scenes.DISC, scenes.RING, scenes.BOX], ids=["disc", "ring", "box"])
+def test_a_product_of_its_own_colour_before_such_a_scene_is_not_glass(shape: Draw) -> None:
+    scene = scenes.photograph(shape, COLOURFUL)
+    assert Trait.TRANSPARENT not in traits(scene.photo, scene.matte)
+    grey = scenes.photograph(shape, COLOURFUL, color=(130, 125, 130))
+    assert Trait.TRANSPARENT not in traits(grey.photo, grey.matte)
 
 
 def test_hair_is_busy_outside_the_outline() -> None:
