@@ -65,7 +65,7 @@ def solve(image: Image, trimap: Image) -> Float:
     window = _window(trimap)
     if window is not None:
         believed = np.where(trimap == UNKNOWN, np.float32(0.5), alpha)[window]
-        alpha[window] = _from_coarse(image[window], trimap[window], believed, hairy=True)
+        alpha[window] = _from_coarse(image[window], trimap[window], believed)
     return alpha
 
 
@@ -90,7 +90,7 @@ def revise(image: Image, matte: Float, trimap: Image, doubtful: Image, *, hairy:
         return matte  # there is nothing to tell product and background apart by
     photo, believed, open_to = image[window], matte[window], doubtful[window]
     if hairy:
-        alpha[window] = _from_coarse(photo, open_to, believed, hairy=True)
+        alpha[window] = _from_coarse(photo, open_to, believed)
         return alpha
     looked = _looked_at(photo, trimap[window], believed)
     soft = soft_stretches(looked) | _too_wide(trimap[window] == UNKNOWN)
@@ -98,7 +98,7 @@ def revise(image: Image, matte: Float, trimap: Image, doubtful: Image, *, hairy:
     alpha[window] = _polished(photo, hard, looked, np.zeros_like(soft))
     if soft.any():
         beside = np.where(looked < 0.5, np.uint8(BACKGROUND), np.uint8(PRODUCT))
-        found = _from_coarse(photo, np.where(soft, open_to, beside), believed, hairy=False)
+        found = _from_coarse(photo, np.where(soft, open_to, beside), believed)
         alpha[window][soft] = found[soft]
     return alpha
 
@@ -117,8 +117,8 @@ def _window(trimap: Image) -> tuple[slice, slice] | None:
     return rows, cols
 
 
-def _from_coarse(image: Image, trimap: Image, prior: Float, *, hairy: bool) -> Float:
-    return _solve(image, trimap, prior, _levels(trimap == UNKNOWN), hairy=hairy)
+def _from_coarse(image: Image, trimap: Image, prior: Float) -> Float:
+    return _solve(image, trimap, prior, _levels(trimap == UNKNOWN))
 
 
 def _levels(unknown: NDArray[np.bool_]) -> int:
@@ -140,7 +140,7 @@ def _to_known(unknown: NDArray[np.bool_]) -> Float:
     return np.asarray(cv2.distanceTransform(unknown.view(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 
-def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, hairy: bool, is_finest: bool = True) -> Float:
+def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, is_finest: bool = True) -> Float:
     if levels:
         height, width = trimap.shape
         half = (width + 1) // 2, (height + 1) // 2
@@ -149,13 +149,12 @@ def _solve(image: Image, trimap: Image, prior: Float, levels: int, *, hairy: boo
             _halved(trimap),
             cv2.resize(prior, half, interpolation=cv2.INTER_AREA),
             levels - 1,
-            hairy=hairy,
             is_finest=False,
         )
         prior = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
         trimap = _settled(trimap, prior)
     alpha = _looked_at(image, trimap, prior)
-    soft = soft_stretches(alpha) if hairy else np.zeros(alpha.shape, bool)
+    soft = soft_stretches(alpha)
     if is_finest:
         return _polished(image, trimap, alpha, soft)
     if trimap.size <= _LARGEST_EVENED:

@@ -95,9 +95,7 @@ def _finished(image: NDArray[np.uint8], alpha: NDArray[np.float32], *, hairy: bo
     """Alpha that is almost 0 or 1 becomes that, the rest is spread over the range; then hair is told as light mixes,
     and hard edges put right."""
     spread = np.clip((alpha - np.float32(_SNAP)) / np.float32(1 - 2 * _SNAP), 0, 1)
-    if hairy:
-        spread = as_light_mixes(image, spread, soft_stretches(spread))
-    finished = unmix_edges(image, spread)
+    finished = unmix_edges(image, as_light_mixes(image, spread, soft_stretches(spread)))
     finished[finished < _VISIBLE] = 0
     finished[finished > 1 - _VISIBLE] = 1
     return finished if hairy else without_ghosts(finished)  # a loose hair may be faint all along
