@@ -93,14 +93,21 @@ def revise(image: Image, matte: Float, trimap: Image, doubtful: Image, *, hairy:
         alpha[window] = _from_coarse(photo, open_to, believed)
         return alpha
     looked = _looked_at(photo, trimap[window], believed)
+    soft = soft_stretches(looked)
+    if soft.any():  # hair, or an edge that lies elsewhere than believed: that a second look finds
+        looked = np.where(soft, _looked_at(photo, _only(soft, trimap[window], looked), looked), looked)
     soft = soft_stretches(looked) | _too_wide(trimap[window] == UNKNOWN)
     hard = np.where(soft, np.uint8(PRODUCT), trimap[window])
     alpha[window] = _polished(photo, hard, looked, np.zeros_like(soft))
     if soft.any():
-        beside = np.where(looked < 0.5, np.uint8(BACKGROUND), np.uint8(PRODUCT))
-        found = _from_coarse(photo, np.where(soft, open_to, beside), believed)
+        found = _from_coarse(photo, _only(soft, open_to, looked), believed)
         alpha[window][soft] = found[soft]
     return alpha
+
+
+def _only(there: NDArray[np.bool_], trimap: Image, alpha: Float) -> Image:
+    """The trimap where it is asked for, and what alpha is nearer to elsewhere."""
+    return np.where(there, trimap, np.where(alpha < 0.5, np.uint8(BACKGROUND), np.uint8(PRODUCT)))
 
 
 def _where_known(trimap: Image) -> Float:
