@@ -154,7 +154,7 @@ def _cropped(image: Image, matte: Image) -> tuple[Image, Image]:
     return image[box], matte[box]
 
 
-def write_pack(source: Path, votes: Path, renders: Path, out: Path, grades: set[str]) -> None:
+def write_pack(source: Path, votes: Path, renders: Path, staged: Path, out: Path, grades: set[str]) -> None:
     """Replace the pieces in `out` by those of a source folder.
 
     Args:
@@ -166,6 +166,7 @@ def write_pack(source: Path, votes: Path, renders: Path, out: Path, grades: set[
             left out.
         renders: `render-NUMBER-KIND.jpg` with `_a.png`, as bench.scenes.products makes them; none are held out, as
             new ones can be made at any time.
+        staged: `staged-NUMBER-BACKDROP.jpg` with `_a.png`, as bench.scenes.staged makes them: photos with exact masks.
         grades: of SOURCES.csv, to take.
     """
     with (source / "SOURCES.csv").open(newline="") as table:
@@ -209,10 +210,13 @@ def write_pack(source: Path, votes: Path, renders: Path, out: Path, grades: set[
             small, small_matte = (_shrunk(part) for part in _cropped(image, matte))
             add("cutouts", file, small, small_matte, f"@{touched[1]}" if touched else "")
     for file, image in _pictures(renders):
-        matte = np.asarray(cv2.imread(str(file.with_name(f"{file.stem}_a.png")), cv2.IMREAD_GRAYSCALE), np.uint8)
         _, number, kind = file.stem.split("-", 2)
-        writer.add(f"cutouts/renders-{kind}_{number}", *_cropped(image, matte))
+        writer.add(f"cutouts/renders-{kind}_{number}", *_cropped(image, _matte_of(file)))
         counts["renders"] = counts.get("renders", 0) + 1
+    for file, image in _pictures(staged):
+        _, number, backdrop = file.stem.split("-", 2)
+        writer.add(f"photos/staged-{backdrop}_{number}", image, _matte_of(file))
+        counts["staged"] = counts.get("staged", 0) + 1
     for file, image in _pictures(source / "backgrounds"):
         if f"backgrounds/{file.name}" in rows:
             add("grounds", file, _shrunk(image))
@@ -226,6 +230,10 @@ def write_pack(source: Path, votes: Path, renders: Path, out: Path, grades: set[
             add("photos", file, small, np.asarray(np.rint(agreed * 255), np.uint8), _VOTE_MARK)
     writer.close()
     log.info("written", folder=str(out), **counts)
+
+
+def _matte_of(photo: Path) -> Image:
+    return np.asarray(cv2.imread(str(photo.with_name(f"{photo.stem}_a.png")), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def _votes(votes: Path, photo: Path, size: tuple[int, ...]) -> list[NDArray[np.float32]]:
@@ -244,10 +252,11 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=Path("../shared/train"))
     parser.add_argument("--votes", type=Path, default=Path(".training/votes"))
     parser.add_argument("--renders", type=Path, default=Path(".training/renders"))
+    parser.add_argument("--staged", type=Path, default=Path(".training/staged"))
     parser.add_argument("--out", type=Path, default=Path(".training/pack"))
     parser.add_argument("--grades", default="AB", help='"A": the licensors\' own images only')
     args = parser.parse_args()
-    write_pack(args.source, args.votes, args.renders, args.out, set(args.grades))
+    write_pack(args.source, args.votes, args.renders, args.staged, args.out, set(args.grades))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ TRAINED_ON = names("foregrounds_white", 4, held_out=False)
 
 def packed(source: Source, *, grades: str = "AB") -> tuple[Pack, Pack]:
     out = source.folder / "pack"
-    write_pack(source.folder, source.folder / "votes", source.folder / "renders", out, set(grades))
+    folder = source.folder
+    write_pack(folder, folder / "votes", folder / "renders", folder / "staged", out, set(grades))
     return read_pack(out)
 
 
@@ -145,6 +146,15 @@ def test_a_photo_without_a_vote_is_left_out(source: Source) -> None:
     source.add(names("unlabelled", 1, held_out=False)[0], even(48, 48, GREY))
     source.add(TRAINED_ON[0], CUTOUT, MATTE)
     assert not packed(source)[0].photos
+
+
+def test_staged_renders_are_photos_with_their_exact_matte_and_never_held_out(source: Source) -> None:
+    for number in range(20):
+        source.add(f"staged/staged-{number:05}-sweep.jpg", product_on(even(48, 48, GREY), ORANGE, MATTE), MATTE)
+    train, _ = packed(source)
+    assert {photo.name for photo in train.photos} == {f"staged-sweep_{number:05}" for number in range(20)}
+    assert all(np.array_equal(photo.matte, MATTE) and not photo.is_vote for photo in train.photos)
+    assert not train.cutouts
 
 
 def test_renders_are_cutouts_of_their_kind_and_never_held_out(source: Source) -> None:

@@ -32,7 +32,9 @@ ONE_STEP, TWO_STEPS = BATCH, 2 * BATCH
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("source")
-    write_pack(whole_source(folder).folder, folder / "votes", folder / "renders", folder / "pack", {"A"})
+    write_pack(
+        whole_source(folder).folder, folder / "votes", folder / "renders", folder / "staged", folder / "pack", {"A"}
+    )
     return folder / "pack"
 
 
