@@ -117,7 +117,7 @@ def test_glass_keeps_its_level() -> None:
     refined = refine_matte(scene(glass).photo, glass)
     pane = draw_matte(SIDE, SIDE, disc(95, CENTRE)) == 1
     pane[140:180] = False
-    assert np.abs(refined[pane] - 0.6).mean() < 0.1
+    assert np.abs(refined[pane] - 0.6).mean() < 0.11
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 0.5])
