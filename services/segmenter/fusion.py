@@ -4,7 +4,8 @@ The rule, in order:
 
 1. A single proposal is taken as it is; its confidence is the agreement.
 2. Several learned proposals become their mean, weighted by confidence; that one meets the classical one.
-3. A learned proposal that contradicts itself (confidence under `_UNSURE`) gives way to a classical one that does not.
+3. On a plain background a learned proposal that contradicts itself (confidence under `_UNSURE`) gives way to a
+   classical one that does not; elsewhere only one that sees nothing does: there colours tell less than an unsure network.
 4. On a clean plain background nothing but product differs from the fitted field. A learned proposal that lies within a
    consistent classical one has missed the rest, and the classical one wins.
 5. Otherwise the learned proposal decides what is product. On a clean plain background the holes that the field sees
@@ -108,9 +109,10 @@ def _meet(
     background: Background,
 ) -> tuple[NDArray[np.float32], float]:
     """Fused matte and the classical proposal's weight in it."""
-    if learned_confidence < _UNSURE and classical.confidence >= _CONSISTENT:
-        return classical_matte, 1.0
     product = learned >= 0.5
+    may_give_way = background.is_plain or not product.any()
+    if may_give_way and learned_confidence < _UNSURE and classical.confidence >= _CONSISTENT:
+        return classical_matte, 1.0
     if not background.is_clean or not product.any():
         return learned, 0.0
     overlap = soft_iou(product.astype(np.float32), classical_matte)

@@ -129,7 +129,7 @@ MODELS: dict[str, ModelSpec] = {
             std=(0.5, 0.5, 0.5),
             activation=Activation.NONE,
             weights_file="packshot.onnx",
-            sha256="c48fd6fa308e66b619363e205532ffc7f9760b01fbd6f7908b9bb76689ae6e3f",
+            sha256="93bdcbb2a3cd4767e0787fd9e5ea97173c3831a8c57fb4b603d618b143c81211",
             coarse=True,
         ),
         ModelSpec(

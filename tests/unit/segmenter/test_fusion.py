@@ -62,10 +62,16 @@ def test_rule_2_their_mean_meets_the_classical_one() -> None:
 
 
 def test_rule_3_a_learned_proposal_that_contradicts_itself_gives_way() -> None:
-    fused = fuse([Proposal("classical", WHOLE, 0.9), Proposal("u2netp", ELSEWHERE, 0.5)], SCENE)
+    fused = fuse([Proposal("classical", WHOLE, 0.9), Proposal("u2netp", ELSEWHERE, 0.5)], NOISY)
     assert np.array_equal(fused.matte, WHOLE)
     assert fused.weights == (1.0, 0.0)
     assert fused.agreement == 0
+
+
+def test_rule_3_before_a_scene_only_where_it_sees_nothing() -> None:
+    for seen, used in ((ELSEWHERE, ELSEWHERE), (EMPTY, WHOLE)):
+        fused = fuse([Proposal("classical", WHOLE, 0.9), Proposal("u2netp", seen, 0.5)], SCENE)
+        assert np.array_equal(fused.matte, used)
 
 
 def test_rule_3_not_to_a_classical_one_that_contradicts_itself_too() -> None:
