@@ -5,7 +5,7 @@ The rule, in order:
 1. A single proposal is taken as it is; its confidence is the agreement.
 2. Several learned proposals become their mean, weighted by confidence; that one meets the classical one.
 3. On a plain background a learned proposal that contradicts itself (confidence under `_UNSURE`) gives way to a
-   classical one that does not; elsewhere only one that sees nothing does: there colours tell less than an unsure network.
+   classical one that does not; elsewhere only one that sees nothing does: there colours tell less than even that.
 4. On a clean plain background nothing but product differs from the fitted field. A learned proposal that lies within a
    consistent classical one has missed the rest, and the classical one wins.
 5. Otherwise the learned proposal decides what is product. On a clean plain background the holes that the field sees
