@@ -87,17 +87,17 @@ def _links(image: NDArray[np.uint8], unknown: NDArray[np.bool_], pixels: Index) 
     order = np.full(height * width, len(pixels), np.int32)  # known pixels write to a row that is thrown away
     order[pixels] = np.arange(len(pixels), dtype=np.int32)
     steps = np.array([row * width + col for row, col in _WINDOW], np.int32)
-    links = np.zeros((len(pixels) + 1, _SPAN**2))
+    links = np.zeros((_SPAN**2, len(pixels) + 1))  # pixels side by side are written to places side by side
     for start in range(0, len(centres), _CHUNK):
         members = centres[start : start + _CHUNK, None] + steps
-        entries = _window_entries(flat[members].astype(np.float32) / np.float32(255))
-        rows = order[members]
+        entries = _window_entries(flat[members].astype(np.float32) / np.float32(255)).transpose(1, 2, 0).copy()
+        rows = order[members].T.copy()
         for i, (row, col) in enumerate(_WINDOW):
             for j, (other_row, other_col) in enumerate(_WINDOW):
                 place = (other_row - row + 2) * _SPAN + other_col - col + 2
                 # A pixel is member i of one window only, so nothing is written twice but the row thrown away.
-                links[rows[:, i], place] += entries[:, i, j]
-    return links[:-1]
+                links[place][rows[i]] += entries[i, j]
+    return np.ascontiguousarray(links[:, :-1].T)
 
 
 def _window_entries(colours: Float) -> Float:

@@ -41,7 +41,6 @@ _SOFT_TRUST = 0.0003  # where it is soft: a patch shows the network too little o
 _ROUNDS = 60
 _FINEST_TRUST = 0.1  # the colours of single pixels are noisy
 _FINEST_SOFT_TRUST = 0.01
-_SOFT_ROUNDS = 30
 _FINEST_ROUNDS = 20
 _FLAT = 0.1  # difference of alpha between neighbours
 _HARD_PX = 3
@@ -199,11 +198,12 @@ def _polished(image: Image, trimap: Image, alpha: Float, soft: NDArray[np.bool_]
     """Alpha drawn nearer to the colours, in blocks that bound memory: all of it where `soft`, there a patch shows the
     network too little, and slightly elsewhere, where it is not flat."""
     open_to = (trimap == UNKNOWN) & (soft | _uneven(alpha)) & ~_between(alpha)
-    rounds = _SOFT_ROUNDS if soft.any() else _FINEST_ROUNDS
     polished = alpha.copy()
     for block in blocks_with(open_to, core_px=_BLOCK_PX, room_px=_ROOM_PX):
         trust = np.where(soft[block.roomy], _FINEST_SOFT_TRUST, _FINEST_TRUST)
-        evened = even_out(image[block.roomy], alpha[block.roomy], open_to[block.roomy], trust=trust, rounds=rounds)
+        evened = even_out(
+            image[block.roomy], alpha[block.roomy], open_to[block.roomy], trust=trust, rounds=_FINEST_ROUNDS
+        )
         polished[block.core] = evened[block.core_in_roomy]
     return polished
 
