@@ -88,7 +88,7 @@ def revise(image: Image, matte: Float, trimap: Image, doubtful: Image, *, hairy:
     if (doubtful == UNKNOWN).all():
         return matte  # there is nothing to tell product and background apart by
     photo, believed, open_to = image[window], matte[window], doubtful[window]
-    if hairy:
+    if hairy or _is_coarse(trimap[window] == UNKNOWN):
         alpha[window] = _from_coarse(photo, open_to, believed)
         return alpha
     looked = _looked_at(photo, trimap[window], believed)
@@ -132,6 +132,11 @@ def _levels(unknown: NDArray[np.bool_]) -> int:
     widest = float(_to_known(unknown).max())
     room = math.floor(math.log2(max(min(unknown.shape) / _SMALLEST_SIDE_PX, 1)))
     return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 0), room)
+
+
+def _is_coarse(unknown: NDArray[np.bool_]) -> bool:
+    """Whether most of a band is so wide that one look cannot bridge it: the matte is much smaller than the photo."""
+    return bool(unknown.any() and np.median(_to_known(unknown)[unknown]) > _WIDEST_PX / 2)
 
 
 def _too_wide(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
