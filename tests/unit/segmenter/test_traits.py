@@ -55,7 +55,7 @@ COLOURFUL = gradient(scenes.HEIGHT, scenes.WIDTH, (70, 160, 80), (190, 90, 180))
 
 @pytest.mark.parametrize("tint", [(0.85, 0.9, 0.85), (0.5, 0.3, 0.2)], ids=["clear", "tinted"])
 def test_glass_before_a_scene_changes_colour_as_the_scene_does(tint: tuple[float, float, float]) -> None:
-    through = np.clip(COLOURFUL * np.float32(tint) + 14, 0, 255).astype(np.uint8)
+    through = np.clip(COLOURFUL * np.array(tint) + 14, 0, 255).astype(np.uint8)
     matte = draw_matte(scenes.HEIGHT, scenes.WIDTH, disc(115, scenes.CENTRE))
     assert Trait.TRANSPARENT in traits(compose(matte, through, COLOURFUL, noise=1.5).photo, matte)
 
