@@ -39,9 +39,7 @@ def leaf(root: Floats, way: Floats, length: float, width: float, droop: float, f
     power = np.log(0.5) / np.log(tip)
     half = width / 2 * np.maximum(np.sin(np.pi * t**power) ** 0.8, 0.03)
     share = half[:, None, None] * np.array([-1.0, -0.5, 0.0, 0.5, 1.0])[None, :, None]
-    return meshes.grid(
-        rib[:, None] + half[:, None, None] * (share * across[:, None] + fold * abs(share) * face[:, None])
-    )
+    return meshes.grid(rib[:, None] + share * across[:, None] + fold * abs(share) * face[:, None])
 
 
 def _green(rng: Generator) -> Floats:
@@ -89,6 +87,10 @@ def _stem(rng: Generator, foot: Floats, reach: Floats) -> Floats:
     return meshes.smooth(np.stack([foot, middle, foot + reach]), 3)
 
 
+def _stalk(line: Floats, thick: float, taper: float = 1.0) -> Mesh:
+    return tube([tuple(point) for point in line[:: len(line) // 4]], thick, thick, (1, 0.2, 0), taper)
+
+
 def plant(rng: Generator) -> list[Part]:
     """A potted plant: a tuft of long blades, stems with leaves along them, or a rosette of thick leaves."""
     radius, tall = rng.uniform(3, 6), rng.uniform(4, 9)
@@ -109,7 +111,7 @@ def plant(rng: Generator) -> list[Part]:
         for _ in range(int(rng.integers(4, 26))):
             foot = top + _around(rng, 0) * radius * 0.4 * rng.random()
             line = _stem(rng, foot, high * rng.uniform(0.5, 1.0) * (_around(rng, 0) * spread * rng.random() + _UP))
-            stems.append(tube([tuple(p) for p in line[:: max(1, len(line) // 4)]], 0.25, 0.25, (1, 0.2, 0), 0.6))
+            stems.append(_stalk(line, 0.25, 0.6))
             for at in np.linspace(rng.uniform(0.15, 0.5), 1, int(rng.integers(4, 14))):
                 joint = line[round(at * (len(line) - 1))]
                 way = _around(rng, rng.uniform(-0.1, 0.9))
@@ -159,7 +161,7 @@ def flowers(rng: Generator) -> list[Part]:
         line = _stem(
             rng, foot, (tall * 0.4 + high * rng.uniform(0.6, 1)) * (_around(rng, 0) * spread * rng.random() + _UP)
         )
-        stems.append(tube([tuple(p) for p in line[:: max(1, len(line) // 4)]], 0.22, 0.22, (1, 0.2, 0)))
+        stems.append(_stalk(line, 0.22))
         petals += _petals(rng, line[-1], line[-1] - line[-3] + rng.normal(0, 0.15, 3), size, count, slim, layers)
         hearts.append(ball((size * 0.2,) * 3, 12).moved(line[-1]))
         for _ in range(int(rng.integers(0, 5))):
@@ -173,7 +175,7 @@ def flowers(rng: Generator) -> list[Part]:
     if held:
         return parts + _pot(rng, radius, tall)
     ends = [_stem(rng, foot, tall * 0.6 * (_around(rng, 0) * 0.3 * rng.random() - _UP)) for _ in range(9)]
-    cut = [tube([tuple(p) for p in line[:: len(line) // 4]], 0.22, 0.22, (1, 0.2, 0)) for line in ends]
+    cut = [_stalk(line, 0.22) for line in ends]
     return [
         *parts,
         Part(meshes.join(*cut), paint(srgb(84, 112, 58))),

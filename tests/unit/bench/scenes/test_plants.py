@@ -11,9 +11,10 @@ from bench.scenes.scenes import Part
 from bench.scenes.silhouette import coverage, framed
 
 
-def test_a_leaf_reaches_as_far_and_is_as_wide_as_asked() -> None:
-    flat = leaf(np.zeros(3), np.array([1.0, 0.0, 0.0]), length=6.0, width=2.0, droop=0.0, fold=0.0, tip=0.5)
-    assert np.ptp(flat.vertices, axis=0) == pytest.approx([6.0, 2.0, 0.0], abs=0.05)
+@pytest.mark.parametrize("width", [0.5, 1.0, 2.0])
+def test_a_leaf_reaches_as_far_and_is_as_wide_as_asked(width: float) -> None:
+    flat = leaf(np.zeros(3), np.array([1.0, 0.0, 0.0]), length=6.0, width=width, droop=0.0, fold=0.0, tip=0.5)
+    assert np.ptp(flat.vertices, axis=0) == pytest.approx([6.0, width, 0.0], abs=0.05)
 
 
 def test_a_leaf_is_widest_where_its_tip_says() -> None:
