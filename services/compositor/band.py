@@ -64,6 +64,15 @@ class Block:
     core_in_roomy: tuple[slice, slice]
 
 
+def window_of(mask: NDArray[np.bool_], room_px: int) -> tuple[slice, slice] | None:
+    """The rows and columns of the true pixels of `mask` (H, W), with room around them; None if there are none."""
+    extents = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not extents[0].size:
+        return None
+    rows, cols = (slice(max(int(at[0]) - room_px, 0), int(at[-1]) + 1 + room_px) for at in extents)
+    return rows, cols
+
+
 def blocks_with(mask: NDArray[np.bool_], *, core_px: int = 384, room_px: int) -> Iterator[Block]:
     """Cut a frame into blocks and give those that hold a true pixel of `mask` (H, W), row by row."""
     height, width = mask.shape

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compositor import edge_network
-from services.compositor.band import blocks_with
+from services.compositor.band import blocks_with, window_of
 from services.compositor.edge_network import PATCH_PX
 from services.compositor.laplacian import even_out
 from services.compositor.trimap import BACKGROUND, PRODUCT, UNKNOWN
@@ -61,7 +61,7 @@ def solve(image: Image, trimap: Image) -> Float:
         (H, W) float32 in [0, 1], exactly 0 and 1 where the trimap knows.
     """
     alpha = _where_known(trimap)
-    window = _window(trimap)
+    window = window_of(trimap == UNKNOWN, PATCH_PX)
     if window is not None:
         believed = np.where(trimap == UNKNOWN, np.float32(0.5), alpha)[window]
         alpha[window] = _from_coarse(image[window], trimap[window], believed)
@@ -82,21 +82,24 @@ def revise(image: Image, matte: Float, trimap: Image, doubtful: Image, *, hairy:
         (H, W) float32 in [0, 1], exactly 0 and 1 where both trimaps know.
     """
     alpha = _where_known(doubtful)
-    window = _window(doubtful)
+    window = window_of(doubtful == UNKNOWN, PATCH_PX)
     if window is None:
         return alpha
     if (doubtful == UNKNOWN).all():
         return matte  # there is nothing to tell product and background apart by
     photo, believed, open_to = image[window], matte[window], doubtful[window]
-    if hairy or _is_coarse(trimap[window] == UNKNOWN):
+    band = trimap[window]
+    to_known = _to_known(band == UNKNOWN)
+    if hairy or _is_coarse(to_known):
         alpha[window] = _from_coarse(photo, open_to, believed)
         return alpha
-    looked = _looked_at(photo, trimap[window], believed)
+    looked = _looked_at(photo, band, believed)
     soft = soft_stretches(looked)
     if soft.any():  # hair, or an edge that lies elsewhere than believed: that a second look finds
-        looked = np.where(soft, _looked_at(photo, _only(soft, trimap[window], looked), looked), looked)
-    soft = soft_stretches(looked) | _too_wide(trimap[window] == UNKNOWN)
-    hard = np.where(soft, np.uint8(PRODUCT), trimap[window])
+        looked = np.where(soft, _looked_at(photo, _only(soft, band, looked), looked), looked)
+        soft = soft_stretches(looked)
+    soft |= _too_wide(to_known)
+    hard = np.where(soft, np.uint8(PRODUCT), band)
     alpha[window] = _polished(photo, hard, looked, np.zeros_like(soft))
     if soft.any():
         found = _from_coarse(photo, _only(soft, open_to, looked), believed)
@@ -113,16 +116,6 @@ def _where_known(trimap: Image) -> Float:
     return np.where(trimap == PRODUCT, np.float32(1), np.float32(0))
 
 
-def _window(trimap: Image) -> tuple[slice, slice] | None:
-    """Rows and columns of what is unknown, with a patch of room."""
-    unknown = trimap == UNKNOWN
-    found = np.flatnonzero(unknown.any(axis=1)), np.flatnonzero(unknown.any(axis=0))
-    if not found[0].size:
-        return None
-    rows, cols = (slice(max(int(at[0]) - PATCH_PX, 0), int(at[-1]) + 1 + PATCH_PX) for at in found)
-    return rows, cols
-
-
 def _from_coarse(image: Image, trimap: Image, prior: Float) -> Float:
     return _solve(image, trimap, prior, _levels(trimap == UNKNOWN))
 
@@ -134,20 +127,21 @@ def _levels(unknown: NDArray[np.bool_]) -> int:
     return min(max(math.ceil(math.log2(max(widest, 1) / _WIDEST_PX)), 0), room)
 
 
-def _is_coarse(unknown: NDArray[np.bool_]) -> bool:
+def _is_coarse(to_known: Float) -> bool:
     """Whether most of a band is so wide that one look cannot bridge it: the matte is much smaller than the photo."""
-    return bool(unknown.any() and np.median(_to_known(unknown)[unknown]) > _WIDEST_PX / 2)
+    band = to_known[to_known > 0]
+    return bool(band.size and np.median(band) > _WIDEST_PX / 2)
 
 
-def _too_wide(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _too_wide(to_known: Float) -> NDArray[np.bool_]:
     """What is unknown, and some way around it, where one look cannot bridge it."""
-    far = (_to_known(unknown) > _UNBRIDGED_PX).view(np.uint8)
+    far = (to_known > _UNBRIDGED_PX).view(np.uint8)
     reach = round(_UNBRIDGED_PX) + _AROUND_PX
     return np.asarray(cv2.dilate(far, np.ones((2 * reach + 1,) * 2, np.uint8)), bool)
 
 
 def _to_known(unknown: NDArray[np.bool_]) -> Float:
-    """How far the nearest known pixel is, px; beyond the frame nothing is known."""
+    """How far the nearest known pixel is, px, 0 in those; beyond the frame nothing is known."""
     return np.asarray(cv2.distanceTransform(unknown.view(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 

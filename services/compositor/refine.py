@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.compositor.band import window_of
 from services.compositor.ghosts import without_ghosts
 from services.compositor.hard_edges import unmix_edges
 from services.compositor.matting import revise, soft_stretches, solve
@@ -60,21 +61,14 @@ def refine_matte(
         (H, W) float32 in [0, 1], exactly 0 or 1 outside of the band.
     """
     refined = np.zeros_like(matte)
-    if not matte.any():
+    window = window_of(matte > 0, _ROOM_PX)  # what is farther away costs nothing
+    if window is None:
         return refined
-    window = _window(matte)
     trimap = make_trimap(matte[window])
     doubtful = trimap if uncertainty is None else with_doubt(trimap, _part(uncertainty, window, matte.shape))
     alpha = revise(image[window], matte[window], trimap, doubtful, hairy=hairy)
     refined[window] = tighten_matte(_finished(image[window], alpha, hairy=hairy), edge.tighten_px)
     return refined
-
-
-def _window(matte: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Rows and columns of the product with room for the band: what is farther away costs nothing."""
-    extents = (np.flatnonzero(matte.max(axis=axis)) for axis in (1, 0))
-    rows, cols = (slice(max(int(at[0]) - _ROOM_PX, 0), int(at[-1]) + 1 + _ROOM_PX) for at in extents)
-    return rows, cols
 
 
 def _part(uncertainty: NDArray[np.float32], window: tuple[slice, slice], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -185,10 +185,9 @@ def write_pack(source: Path, votes: Path, renders: Path, staged: Path, out: Path
     for folder in ("foregrounds_white", "foregrounds_white_truncated", "foregrounds_alpha", "photos_masked", "emoji"):
         for file, image in _pictures(source / folder):
             row = rows.get(f"{folder}/{file.name}")
-            mask_file = file.with_name(f"{file.stem}_a.png")
-            if row is None or not mask_file.exists():
+            if row is None or not _matte_file(file).exists():
                 continue
-            matte = np.asarray(cv2.imread(str(mask_file), cv2.IMREAD_GRAYSCALE), np.uint8)
+            matte = _matte_of(file)
             if (matte > 128).mean() < 0.002:  # nothing to learn from
                 continue
             if folder == "photos_masked":
@@ -232,8 +231,12 @@ def write_pack(source: Path, votes: Path, renders: Path, staged: Path, out: Path
     log.info("written", folder=str(out), **counts)
 
 
+def _matte_file(photo: Path) -> Path:
+    return photo.with_name(f"{photo.stem}_a.png")
+
+
 def _matte_of(photo: Path) -> Image:
-    return np.asarray(cv2.imread(str(photo.with_name(f"{photo.stem}_a.png")), cv2.IMREAD_GRAYSCALE), np.uint8)
+    return np.asarray(cv2.imread(str(_matte_file(photo)), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def _votes(votes: Path, photo: Path, size: tuple[int, ...]) -> list[NDArray[np.float32]]:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from services.compositor.band import Band, blocks_with
+from services.compositor.band import Band, blocks_with, window_of
 
 MASK = np.zeros((5, 7), bool)
 MASK[1, 2] = MASK[4, 6] = True
@@ -24,6 +24,12 @@ def test_fractional_steps_go_to_the_nearest_pixel() -> None:
     band = Band.where(MASK)
     step = np.array([0.4, -0.6], np.float32)
     np.testing.assert_array_equal(band.shifted(step, 0), [1 * 7 + 2, 3 * 7 + 6])
+
+
+def test_a_window_holds_all_true_pixels_with_room_and_begins_in_the_frame() -> None:
+    assert window_of(MASK, 0) == (slice(1, 5), slice(2, 7))
+    assert window_of(MASK, 2) == (slice(0, 7), slice(0, 9))
+    assert window_of(np.zeros((5, 7), bool), 2) is None
 
 
 def test_blocks_cover_every_true_pixel_once_and_nothing_else_is_visited() -> None:
